@@ -1,0 +1,5 @@
+"""``python -m foldtiny``."""
+
+from foldtiny.cli import main
+
+main()

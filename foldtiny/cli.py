@@ -1,0 +1,291 @@
+"""The command line: parse, call one function, print. Everything heavy is imported inside the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from foldtiny import __version__
+from foldtiny.errors import FoldtinyError, UsageError
+
+app = typer.Typer(
+    name="foldtiny",
+    help="Fold a trained network, quantise it, compile it to C and run it on a microcontroller.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        help="A checkpoint, a network of the zoo with --weights, or package.module:factory. "
+        "'default' is the shipped LeNet5, trained on Fashion-MNIST."
+    ),
+]
+Weights = Annotated[Path | None, typer.Option(help="Weights for --model: a checkpoint or a state dict.")]
+InputShape = Annotated[
+    str | None, typer.Option(help="Input of one image, channels first, for example 3x96x96 (for your own networks).")
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="Images for accuracy, calibration and the runs on the board: "
+        "auto, fashion-mnist[:DIR], subset, npz:FILE, npy:FILE."
+    ),
+]
+Sparsity = Annotated[float, typer.Option(help="Fraction of the parameters to remove, from 0 to below 1.")]
+Method = Annotated[str, typer.Option(help="How similar channels are found: ward or kmeans.")]
+Precision = Annotated[str, typer.Option(help="int8 or float32.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for everything that is written.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"foldtiny {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example: foldtiny deploy --board esp-eye --sparsity 0.25")
+def deploy(
+    board: Annotated[str, typer.Option(help="Which board: see `foldtiny boards`.")],
+    sparsity: Sparsity = 0.25,
+    model: Model = "default",
+    weights: Weights = None,
+    input_shape: InputShape = None,
+    data: Data = None,
+    method: Method = "ward",
+    precision: Precision = "int8",
+    runtime: Annotated[str, typer.Option(help="aot: the network compiled to C.")] = "aot",
+    optimize: Annotated[str, typer.Option(help="speed or size.")] = "speed",
+    tflite: Annotated[
+        Path | None, typer.Option(help="Deploy this .tflite file as it is, without folding or conversion.")
+    ] = None,
+    inputs: Annotated[
+        Path | None, typer.Option(help="With --tflite: a .npy file of inputs, one per row (random ones otherwise).")
+    ] = None,
+    output: Output = Path("build"),
+    port: Annotated[str, typer.Option(help="auto, sim, or a serial port.")] = "auto",
+    runs: Annotated[int, typer.Option(help="How many inferences are run and compared.")] = 32,
+    seed: Seed = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before a board is touched.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Do every stage again, even if its result could be reused.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Fold a network, convert it, compile it, and run it on a board (or on its simulated twin)."""
+    from foldtiny.console import ConsoleReporter, print_json, print_result
+    from foldtiny.pipeline import DeployRequest
+    from foldtiny.pipeline import deploy as run
+
+    request = DeployRequest(
+        board=board,
+        sparsity=sparsity,
+        model=model,
+        weights=weights,
+        input_shape=parse_shape(input_shape),
+        method=method,
+        precision=precision,
+        runtime=runtime,
+        optimize=optimize,
+        tflite=tflite,
+        inputs=inputs,
+        data=data,
+        output=output,
+        port=port,
+        runs=runs,
+        seed=seed,
+        reuse=not fresh,
+        dry_run=dry_run,
+    )
+    with ConsoleReporter() as reporter:
+        result = run(request, reporter)
+    if result is None:
+        return
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        print_result(result)
+
+
+@app.command(epilog="Example: foldtiny boards")
+def boards(as_json: Json = False) -> None:
+    """List the boards, their limits and their simulated twins."""
+    from foldtiny import boards as known
+    from foldtiny.console import print_boards, print_json
+
+    found = list(known.load_all().values())
+    if as_json:
+        print_json([board.model_dump(mode="json") for board in found])
+    else:
+        print_boards(found)
+
+
+@app.command(epilog="Example: foldtiny train --model lenet5 --data fashion-mnist --epochs 12 -o lenet5.pt")
+def train(
+    model: Annotated[str, typer.Option(help="A network of the zoo.")] = "lenet5",
+    data: Annotated[str, typer.Option(help="Labelled images: fashion-mnist[:DIR] or npz:FILE.")] = "fashion-mnist",
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 12,
+    seed: Seed = 0,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write.")] = Path("build/trained.pt"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of resuming a killed run.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network of the zoo; a killed run goes on where it was."""
+    from foldtiny.stages import StageOutput
+    from foldtiny.train import train as run
+
+    with _stage("train") as progress:
+        report = run(model, data, epochs=epochs, seed=seed, out=output, resume=not fresh, progress=progress)
+    _finish(as_json, StageOutput(report.to_dict(), report.summary()))
+
+
+@app.command(epilog="Example: foldtiny fold lenet5 --sparsity 0.5 -o folded.pt")
+def fold(
+    model: Annotated[str, typer.Argument(help="As --model of deploy.")] = "default",
+    sparsity: Sparsity = 0.25,
+    method: Method = "ward",
+    weights: Weights = None,
+    input_shape: InputShape = None,
+    data: Data = None,
+    seed: Seed = 0,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folded checkpoint to write.")] = Path("folded.pt"),
+    as_json: Json = False,
+) -> None:
+    """Fold a trained network: merge similar channels into one."""
+    from foldtiny.pipeline import commands
+
+    with _stage("fold") as progress:
+        done = commands.fold(
+            model, weights, parse_shape(input_shape), data, output, sparsity, method, seed=seed, progress=progress
+        )
+    _finish(as_json, done)
+
+
+@app.command(epilog="Example: foldtiny convert folded.pt -o model.tflite")
+def convert(
+    model: Annotated[str, typer.Argument(help="As --model of deploy.")] = "default",
+    precision: Precision = "int8",
+    weights: Weights = None,
+    input_shape: InputShape = None,
+    data: Data = None,
+    seed: Seed = 0,
+    output: Annotated[Path, typer.Option("--output", "-o", help=".tflite file to write.")] = Path("model.tflite"),
+    as_json: Json = False,
+) -> None:
+    """Convert a trained network to an int8 or float32 .tflite file."""
+    from foldtiny.pipeline import commands
+
+    with _stage("convert") as progress:
+        done = commands.convert(
+            model, weights, parse_shape(input_shape), data, output, precision, seed=seed, progress=progress
+        )
+    _finish(as_json, done)
+
+
+@app.command("compile", epilog="Example: foldtiny compile model.tflite --board nano33ble -o project")
+def compile_(
+    tflite: Annotated[Path, typer.Argument(help="An int8 or float32 .tflite file.")],
+    board: Annotated[str, typer.Option(help="Which board: see `foldtiny boards`.")],
+    optimize: Annotated[str, typer.Option(help="speed or size.")] = "speed",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the project.")] = Path("project"),
+    as_json: Json = False,
+) -> None:
+    """Compile any .tflite file to C and a PlatformIO project."""
+    from foldtiny.pipeline import commands
+
+    with _stage("compile"):
+        done = commands.compile_tflite(tflite, board, output, optimize)
+    _finish(as_json, done)
+
+
+@contextmanager
+def _stage(name: str) -> Iterator[Callable[[str, float], None]]:
+    from foldtiny.console import ConsoleReporter
+
+    with ConsoleReporter() as reporter:
+        reporter.start(name)
+        yield reporter.progress
+
+
+def _finish(as_json: bool, done: Any) -> None:
+    if as_json:
+        from foldtiny.console import print_json
+
+        print_json(done.result)
+    else:
+        typer.echo(done.summary)
+
+
+def parse_shape(text: str | None) -> tuple[int, ...] | None:
+    """Turn ``3x96x96`` into ``(3, 96, 96)``.
+
+    Raises
+    ------
+    UsageError
+        If it is not a list of positive whole numbers.
+    """
+    if text is None:
+        return None
+    parts = text.lower().replace(",", "x").split("x")
+    if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+        raise UsageError(
+            f"--input-shape is '{text}' (expected channels x height x width)", "write it like --input-shape 3x96x96"
+        )
+    return tuple(int(part) for part in parts)
+
+
+def main() -> None:
+    """Run the command line; the one place that turns errors into text and an exit code."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        app(args=arguments, prog_name="foldtiny", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("\nstopped; finished stages are kept and will be reused\n")
+        sys.exit(130)
+    except typer.Exit as leave:
+        sys.exit(leave.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        sys.exit(_explain(error))
+
+
+def _explain(error: Exception) -> int:
+    """Print one sentence about an error and return the exit code."""
+    from foldtiny.console import print_error
+
+    if isinstance(error, OSError):
+        name = f" {error.filename}" if error.filename else " a file or device"
+        error = FoldtinyError(f"cannot use{name}: {(error.strerror or str(error)).lower()}")
+    if isinstance(error, FoldtinyError):
+        print_error(error)
+        return error.exit_code
+    # Typer's own errors (a missing option, an unknown command) know how to show themselves.
+    show = getattr(error, "show", None)
+    if show is not None:
+        show()
+        return int(getattr(error, "exit_code", 2))
+    kind = f"foldtiny failed unexpectedly: {type(error).__name__}: {error}"
+    print_error(FoldtinyError(kind, "this is a bug: please report it with what the same command prints with --debug"))
+    return 1

@@ -1,0 +1,186 @@
+"""What the user sees: stage lines, progress bars, tables, errors. Everything but results goes to stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from foldtiny.errors import FoldtinyError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from foldtiny.boards import Board
+    from foldtiny.result import DeployResult
+
+
+class ConsoleReporter:
+    """Draws a bar for the stage at work (on a terminal) and prints one line for each stage that ended."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console: Console = Console(stderr=True, highlight=False)
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._stage = ""
+
+    def __enter__(self) -> ConsoleReporter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close_bar()
+
+    def start(self, stage: str) -> None:
+        """Show that a stage has begun."""
+        self._close_bar()
+        self._stage = stage
+        if not self._console.is_terminal:
+            return
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.fields[stage]:<9}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", stage=stage, total=None)
+        self._bar.start()
+
+    def progress(self, label: str, fraction: float) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            from rich.markup import escape
+
+            self._bar.update(self._task, description=escape(label), completed=fraction, total=1.0)
+
+    def done(self, stage: str, summary: str, seconds: float, reused: bool) -> None:
+        """Replace the bar by the stage's line."""
+        from rich.markup import escape
+
+        self._close_bar()
+        took = "[dim]reused[/]" if reused else f"[dim]{seconds:.1f} s[/]"
+        self._console.print(f"[green]✓[/] [bold]{stage:<9}[/] {escape(summary)}  {took}", soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Print a note."""
+        from rich.markup import escape
+
+        self._console.print(f"[yellow]•[/] {'':<9} {escape(text)}", soft_wrap=True)
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def print_error(error: FoldtinyError) -> None:
+    """Print an error as one sentence with its way out, on stderr."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(stderr=True, highlight=False)
+    console.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
+    if error.hint:
+        console.print(f"       [bold]→[/] {escape(error.hint)}", soft_wrap=True)
+
+
+def print_result(result: DeployResult) -> None:
+    """Print a deployment as a table on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=f"{result.model} on {result.board}: {result.source}, {result.device}",
+        title_justify="left",
+        show_header=True,
+    )
+    table.add_column("")
+    table.add_column("value", justify="right")
+    table.add_column("detail", style="dim")
+    for row in _rows(result):
+        table.add_row(*row)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"Written to {result.artefacts['result']}", style="dim", soft_wrap=True)
+
+
+def _rows(result: DeployResult) -> list[tuple[str, str, str]]:
+    rows: list[tuple[str, str, str]] = []
+    parameters, accuracy, latency = result.parameters, result.accuracy, result.latency
+    if result.sparsity is not None and parameters.folded is not None:
+        detail = f"of {parameters.dense:,}: {result.sparsity:.1%} removed by {result.method} folding"
+        rows.append(("parameters", f"{parameters.folded:,}", detail))
+    if result.macs.folded is not None:
+        dense = f"of {result.macs.dense:,}" if result.sparsity is not None else ""
+        rows.append(("multiply-accumulates", f"{result.macs.folded:,}", dense))
+    if accuracy.deployed is not None:
+        before = ""
+        if accuracy.dense is not None and accuracy.folded is not None:
+            before = f"dense {accuracy.dense:.2%}, folded {accuracy.folded:.2%}; "
+        detail = f"{before}{accuracy.images:,} images of {accuracy.dataset}"
+        rows.append((f"accuracy ({result.precision})", f"{accuracy.deployed:.2%}", detail))
+    flash, ram, exact = result.flash_bytes, result.ram_bytes, result.bit_exact
+    other = flash.total - flash.model - flash.engine
+    rows.append(
+        (
+            "flash",
+            f"{flash.total:,} B",
+            f"model {flash.model:,}, engine {flash.engine:,}, firmware {other:,}{_of(flash.limit)}",
+        )
+    )
+    rows.append(
+        (
+            "RAM",
+            f"{ram.total:,} B",
+            f"static {ram.static:,} (tensors {ram.planned:,}), stack {ram.stack:,}{_of(ram.limit)}",
+        )
+    )
+    if latency.instructions is not None:
+        rows.append(("instructions", f"{latency.instructions:,}", f"one inference, {result.source}"))
+    if latency.ms is not None:
+        rows.append(("time", f"{latency.ms:.3g} ms", f"{latency.basis}; median of {latency.runs}"))
+    name = "bit-exact" if result.precision == "int8" else "equal"
+    detail = f"outputs against {exact.reference}"
+    if exact.tolerance:
+        detail += f"; largest difference {exact.max_abs_difference:.1e}, allowed {exact.tolerance:.0e}"
+    rows.append((name, f"{exact.matching}/{exact.checked}", detail))
+    return rows
+
+
+def _of(limit: int | None) -> str:
+    return f"; limit {limit:,}" if limit else ""
+
+
+def print_boards(boards: list[Board]) -> None:
+    """Print the known boards as a table on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for column in ("board", "name", "core", "clock", "flash", "RAM", "simulated by"):
+        table.add_column(column)
+    for board in boards:
+        limits = board.limits
+        table.add_row(
+            board.name,
+            board.title,
+            board.core,
+            f"{board.clock_hz / 1e6:g} MHz",
+            f"{limits.flash_bytes:,} B" if limits.flash_bytes else "-",
+            f"{limits.ram_bytes:,} B" if limits.ram_bytes else "-",
+            board.simulator.title,
+        )
+    Console().print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on stdout."""
+    import json
+
+    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True) + "\n")

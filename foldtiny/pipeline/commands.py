@@ -1,0 +1,58 @@
+"""The single-step commands: open what the user named, run one step, return its output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from foldtiny import boards, data
+from foldtiny.pipeline import steps
+from foldtiny.pipeline.request import DeployRequest, check_sparsity
+from foldtiny.progress import ProgressFn
+from foldtiny.stages import StageOutput
+from foldtiny.zoo import checkpoint
+
+
+def fold(
+    model: str,
+    weights: Path | None,
+    input_shape: tuple[int, ...] | None,
+    data_spec: str | None,
+    path: Path,
+    sparsity: float,
+    method: str,
+    *,
+    seed: int,
+    progress: ProgressFn,
+) -> StageOutput:
+    """Fold a network and write the folded checkpoint; see ``steps.fold``."""
+    check_sparsity(sparsity)
+    loaded = checkpoint.load_model(model, weights, input_shape)
+    spec = data_spec or steps.own_data(loaded.metadata.get("data"))
+    images = data.load(spec, "test", input_shape=loaded.input_shape) if spec else None
+    return steps.fold(loaded, path, images, sparsity=sparsity, method=method, seed=seed, progress=progress)
+
+
+def convert(
+    model: str,
+    weights: Path | None,
+    input_shape: tuple[int, ...] | None,
+    data_spec: str | None,
+    path: Path,
+    precision: str,
+    *,
+    seed: int,
+    progress: ProgressFn,
+) -> StageOutput:
+    """Convert a network and write the .tflite file; see ``steps.convert``."""
+    DeployRequest(board="", precision=precision).check()
+    loaded = checkpoint.load_model(model, weights, input_shape)
+    spec = data_spec or steps.own_data(loaded.metadata.get("data"))
+    calibration = steps.calibration_images(spec, loaded.input_shape)
+    return steps.convert(loaded, path, calibration, precision=precision, seed=seed, progress=progress)
+
+
+def compile_tflite(tflite: Path, board_name: str, path: Path, optimize: str) -> StageOutput:
+    """Compile a .tflite file and write the project; see ``steps.compile_project``."""
+    board = boards.get(board_name)
+    DeployRequest(board=board_name, optimize=optimize).check()
+    return steps.compile_project(steps.read_tflite(tflite), board, path, title=tflite.stem, optimize=optimize)

@@ -1,0 +1,263 @@
+"""The board-free half of a deployment: trained network → folded network → .tflite."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foldtiny import data
+from foldtiny.data import ImageSet
+from foldtiny.pipeline import steps
+from foldtiny.pipeline.request import DeployRequest
+from foldtiny.progress import Reporter
+from foldtiny.resources import asset
+from foldtiny.result import Accuracy, Parameters
+from foldtiny.stages import StageOutput, StageRecord, Workspace, file_hash
+
+Arrays = list[npt.NDArray[Any]]
+
+DEFAULT_CHECKPOINT = "lenet5_fashion_mnist.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyModel:
+    """A .tflite file ready for a board, with what is known about it and the inputs to run."""
+
+    name: str
+    directory: Path
+    tflite: Path
+    precision: str
+    inputs: list[Arrays]
+    images: ImageSet | None = None
+    method: str | None = None
+    sparsity: float | None = None
+    parameters: Parameters = field(default_factory=Parameters)
+    macs: Parameters = field(default_factory=Parameters)
+    accuracy: Accuracy = field(default_factory=Accuracy)
+    class_names: tuple[str, ...] = ()
+    artefacts: dict[str, str] = field(default_factory=dict)
+    records: list[StageRecord] = field(default_factory=list)
+
+
+def model_directory(request: DeployRequest) -> Path:
+    """Return the folder for everything that does not depend on the board."""
+    if request.tflite:
+        return request.output / request.tflite.stem
+    method = "" if request.method == "ward" else f"-{request.method}"
+    return request.output / f"{_model_name(request.model)}-s{request.sparsity * 100:g}{method}-{request.precision}"
+
+
+def prepare_tflite(request: DeployRequest, reporter: Reporter) -> ReadyModel:
+    """Take a .tflite file as it is, with the user's inputs or seeded random ones.
+
+    Raises
+    ------
+    DataError
+        If the file or the inputs cannot be read.
+    CompileError
+        If the file is not a .tflite that foldtiny understands.
+    """
+    from foldtiny import aot, reference
+
+    assert request.tflite is not None
+    content = steps.read_tflite(request.tflite)
+    graph = aot.read(content, name=request.tflite.stem)
+    if request.inputs:
+        inputs = reference.load_inputs(content, request.inputs)[: request.runs]
+    else:
+        reporter.note(f"no --inputs given: {request.runs} seeded random inputs are run")
+        inputs = reference.random_inputs(content, request.runs, request.seed)
+    return ReadyModel(
+        name=request.tflite.stem,
+        directory=model_directory(request),
+        tflite=request.tflite,
+        precision=aot.precision(graph),
+        inputs=inputs,
+        artefacts={"tflite": str(request.tflite)},
+    )
+
+
+def prepare_folded(request: DeployRequest, reporter: Reporter) -> ReadyModel:
+    """Fold a trained network and convert it to .tflite.
+
+    Raises
+    ------
+    DataError, FoldError, ConvertError, UsageError
+        See the stages.
+    """
+    from foldtiny import reference
+    from foldtiny.zoo import checkpoint
+
+    directory = model_directory(request)
+    workspace = Workspace(directory, reporter, reuse=request.reuse)
+    source = _open(request, workspace)
+    spec = request.data or source.dataset
+    images = data.load(spec, "test", input_shape=source.input_shape) if spec else None
+    calibration = steps.calibration_images(spec, source.input_shape)
+    if images is None:
+        reporter.note("no --data given: accuracy is not measured, and calibration and test inputs are synthetic")
+
+    folded_path, tflite_path = directory / "folded.pt", directory / "model.tflite"
+    folded = workspace.run(
+        "fold",
+        lambda progress: steps.fold(
+            source.load(),
+            folded_path,
+            images,
+            sparsity=request.sparsity,
+            method=request.method,
+            seed=request.seed,
+            progress=progress,
+        ),
+        inputs={
+            "model": source.identity,
+            "sparsity": request.sparsity,
+            "method": request.method,
+            "seed": request.seed,
+            "images": images_hash(images),
+        },
+        code=("fold", "zoo", "evaluate"),
+    )
+    converted = workspace.run(
+        "convert",
+        lambda progress: steps.convert(
+            checkpoint.load(folded_path),
+            tflite_path,
+            calibration,
+            precision=request.precision,
+            seed=request.seed,
+            progress=progress,
+        ),
+        inputs={
+            "folded": file_hash(folded_path),
+            "precision": request.precision,
+            "seed": request.seed,
+            "calibration": None if calibration is None else array_hash(calibration),
+        },
+        code=("convert", "zoo"),
+    )
+    content = steps.read_tflite(tflite_path)
+    report = folded.result["report"]
+    return ReadyModel(
+        name=source.name,
+        directory=directory,
+        tflite=tflite_path,
+        precision=request.precision,
+        inputs=(
+            reference.quantise_images(content, images.images[: request.runs])
+            if images is not None
+            else reference.random_inputs(content, request.runs, request.seed)
+        ),
+        images=images if images is not None and images.labels is not None else None,
+        method=request.method,
+        sparsity=report["sparsity"],
+        parameters=Parameters(report["parameters_dense"], report["parameters_folded"]),
+        macs=Parameters(report["macs_dense"], report["macs_folded"]),
+        accuracy=Accuracy(**folded.result["accuracy"]),
+        class_names=source.class_names or (images.class_names if images else ()),
+        artefacts={
+            "folded": str(folded_path),
+            "fold_report": str(directory / "fold.json"),
+            "tflite": str(tflite_path),
+            "convert_report": str(directory / "convert.json"),
+        },
+        records=[source.record, folded, converted],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The trained network: what is known of it, and how to load it (torch takes seconds to import)."""
+
+    record: StageRecord
+    name: str
+    load: Callable[[], Any]
+
+    @property
+    def identity(self) -> str:
+        return str(self.record.result["sha256"])
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return tuple(self.record.result["input_shape"])
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(self.record.result["class_names"])
+
+    @property
+    def dataset(self) -> str | None:
+        return steps.own_data(self.record.result["data"])
+
+
+def _open(request: DeployRequest, workspace: Workspace) -> _Source:
+    from foldtiny.zoo import checkpoint
+
+    name = _model_name(request.model)
+    path = _checkpoint_file(request)
+    if path is not None:
+        # A file is identified by its bytes: when they were seen before, torch need not be imported at all.
+        def read() -> Any:
+            return checkpoint.load(path)
+
+        identity = {"file": file_hash(path)}
+    else:
+        loaded = checkpoint.load_model(request.model, request.weights, request.input_shape)
+
+        def read() -> Any:
+            return loaded
+
+        identity = {"sha256": loaded.sha256, "input_shape": list(loaded.input_shape)}
+    record = workspace.run("load", lambda _: _describe(name, read()), inputs={"model": identity}, code=("zoo",))
+    return _Source(record, name, read)
+
+
+def _describe(name: str, loaded: Any) -> StageOutput:
+    parameters = sum(p.numel() for p in loaded.module.parameters())
+    shape = "x".join(map(str, loaded.input_shape))
+    return StageOutput(
+        {
+            "sha256": loaded.sha256,
+            "architecture": loaded.architecture,
+            "input_shape": list(loaded.input_shape),
+            "classes": loaded.classes,
+            "class_names": list(loaded.class_names),
+            "data": loaded.metadata.get("data"),
+        },
+        f"{name}: {parameters:,} parameters, input {shape}, {loaded.classes} classes",
+    )
+
+
+def array_hash(array: npt.NDArray[Any]) -> str:
+    """Return a SHA-256 over an array's type, shape and bytes."""
+    digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def images_hash(images: ImageSet | None) -> str | None:
+    """Return a SHA-256 over images and labels, or None where there are none."""
+    if images is None:
+        return None
+    return array_hash(images.images) + ("" if images.labels is None else array_hash(images.labels))
+
+
+def _checkpoint_file(request: DeployRequest) -> Path | None:
+    if request.weights is None and request.model in ("default", "lenet5"):
+        return asset(DEFAULT_CHECKPOINT)
+    path = Path(request.model)
+    return path if request.weights is None and path.is_file() else None
+
+
+def _model_name(spec: str) -> str:
+    if spec == "default":
+        return "lenet5"
+    if ":" in spec:
+        spec = spec.rpartition(":")[2]
+    return Path(spec).stem.lower()

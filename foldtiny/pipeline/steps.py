@@ -1,0 +1,152 @@
+"""The single steps, as `foldtiny fold`, `convert` and `compile` run them and as `deploy` chains them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from foldtiny import data
+from foldtiny.data import ImageSet
+from foldtiny.errors import DataError
+from foldtiny.progress import ProgressFn
+from foldtiny.resources import write_atomic
+from foldtiny.stages import StageOutput
+
+if TYPE_CHECKING:
+    from foldtiny.boards import Board
+    from foldtiny.zoo.checkpoint import LoadedModel
+
+
+def fold(
+    loaded: LoadedModel,
+    path: Path,
+    images: ImageSet | None,
+    *,
+    sparsity: float,
+    method: str,
+    seed: int,
+    progress: ProgressFn,
+) -> StageOutput:
+    """Fold a network, measure its accuracy before and after on labelled images, and write the folded checkpoint."""
+    import torch
+
+    from foldtiny.evaluate import accuracy
+    from foldtiny.fold import fold as fold_module
+    from foldtiny.zoo import checkpoint
+
+    example = torch.zeros(1, *loaded.input_shape)
+    folded = fold_module(loaded.module, example, sparsity=sparsity, method=method, seed=seed, progress=progress)
+    measured: dict[str, Any] = {}
+    if images is not None and images.labels is not None:
+        progress("accuracy before folding", 0.8)
+        measured["dense"] = accuracy(loaded.module, images.images, images.labels)
+        progress("accuracy after folding", 0.9)
+        measured["folded"] = accuracy(folded.module, images.images, images.labels)
+        measured |= {"images": len(images.images), "dataset": images.name}
+    report = folded.report
+    checkpoint.save(
+        path,
+        folded.module,
+        architecture=loaded.architecture,
+        config=loaded.config,
+        input_shape=loaded.input_shape,
+        classes=loaded.classes,
+        class_names=loaded.class_names,
+        metadata={**loaded.metadata, "folded_from": loaded.sha256, "sparsity": report.sparsity},
+    )
+    removed = f"{report.parameters_dense:,} → {report.parameters_folded:,} parameters ({report.sparsity:.1%} removed)"
+    scores = f", accuracy {measured['dense']:.2%} → {measured['folded']:.2%}" if measured else ""
+    return StageOutput({"report": report.to_dict(), "accuracy": measured}, removed + scores, (path,))
+
+
+def convert(
+    loaded: LoadedModel,
+    path: Path,
+    calibration: npt.NDArray[np.float32] | None,
+    *,
+    precision: str,
+    seed: int,
+    progress: ProgressFn,
+) -> StageOutput:
+    """Convert a network to a checked .tflite file and write it."""
+    from foldtiny.convert import convert as convert_module
+
+    model = convert_module(
+        loaded.module,
+        loaded.input_shape,
+        precision=precision,
+        calibration=calibration,
+        seed=seed,
+        progress=progress,
+    )
+    write_atomic(path, model.data)
+    report = model.report
+    summary = (
+        f"{precision} .tflite of {len(model.data):,} B; float32 differs from torch by {report.max_abs_difference:.1e}"
+    )
+    if precision == "int8":
+        summary += (
+            f"; int8 agrees on {report.agreement:.1%} of {report.images} images, calibrated on {report.calibration}"
+        )
+    return StageOutput(report.to_dict(), summary, (path,))
+
+
+def compile_project(
+    content: bytes,
+    board: Board,
+    directory: Path,
+    *,
+    title: str,
+    optimize: str,
+    class_names: tuple[str, ...] = (),
+) -> StageOutput:
+    """Compile a .tflite file to C and write the PlatformIO project."""
+    from foldtiny import aot, project
+
+    compiled = aot.compile_tflite(content, target=board.target, optimize=optimize)
+    rendered = project.render(board, compiled, content, directory, title=title, class_names=class_names)
+    plan = compiled.plan
+    result = {
+        "model_hash": compiled.model_hash,
+        "operators": list(compiled.operators),
+        "macs": compiled.macs,
+        "arena_bytes": plan.arena_bytes,
+        "lower_bound_bytes": plan.lower_bound_bytes,
+        "target": board.target,
+        "environments": rendered.environments,
+    }
+    summary = (
+        f"{len(compiled.layers)} layers, {compiled.macs:,} multiply-accumulates, tensors in {plan.arena_bytes:,} B "
+        f"of RAM (bound {plan.lower_bound_bytes:,}) → {directory}"
+    )
+    files = [path for path in sorted(directory.rglob("*")) if path.is_file() and ".pio" not in path.parts]
+    return StageOutput(result, summary, files)
+
+
+def calibration_images(spec: str | None, input_shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
+    """Return images to calibrate the quantisation on, or None where there are none."""
+    return data.load(spec, "calibration", input_shape=input_shape).images if spec else None
+
+
+def own_data(trained_on: str | None) -> str | None:
+    """Return the data spec of the data set that a network was trained on, where foldtiny can load it itself."""
+    return "auto" if trained_on == "fashion-mnist" else None
+
+
+def read_tflite(path: Path) -> bytes:
+    """Return the bytes of a .tflite file.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"cannot read {path}: {(error.strerror or str(error)).lower()}", "give the path of a .tflite file"
+        ) from error

@@ -1,0 +1,118 @@
+"""What a deployment hands back: one object, the same for every board, model and runtime."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Number of parameters before and after folding (equal where nothing was folded)."""
+
+    dense: int | None = None
+    folded: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Top-1 accuracy in 0..1 on ``images`` images of ``dataset``.
+
+    ``dense`` and ``folded`` are computed in torch; ``deployed`` by the generated C code, compiled for the host, whose
+    outputs equal the board's byte for byte. All are None where there are no labelled images.
+    """
+
+    dense: float | None = None
+    folded: float | None = None
+    deployed: float | None = None
+    images: int = 0
+    dataset: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlashBytes:
+    """Flash in bytes, from the ELF file.
+
+    ``model`` is weights and their constants, ``engine`` the code and tables that run the network; the rest of
+    ``total`` is the firmware around it (serial protocol, start-up, C library).
+    """
+
+    total: int
+    model: int
+    engine: int
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RamBytes:
+    """RAM in bytes: ``total`` = ``static`` (.data + .bss, which holds the planned arena) + ``stack`` (high-water mark).
+
+    ``planned`` is the arena of the memory plan, scratch included.
+    """
+
+    total: int
+    planned: int
+    static: int
+    stack: int
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Time of one inference.
+
+    ``instructions`` are counted on the simulated board (None on hardware); ``ms`` is the median time: measured on
+    hardware, and on a simulated board what the instructions take at the board's clock at one instruction a cycle
+    (``basis`` says which).
+    """
+
+    instructions: int | None
+    ms: float | None
+    runs: int
+    basis: str
+    ms_min: float | None = None
+    ms_p95: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BitExact:
+    """Inferences whose every output byte was compared with the reference interpreter, and how many were equal.
+
+    ``max_abs_difference`` is over all outputs, in the output's unit; float32 networks are held to ``tolerance``.
+    """
+
+    checked: int
+    matching: int
+    reference: str
+    max_abs_difference: float = 0.0
+    tolerance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeployResult:
+    """The outcome of ``foldtiny deploy``."""
+
+    board: str
+    source: str
+    device: str
+    runtime: str
+    precision: str
+    model: str
+    method: str | None
+    sparsity: float | None
+    parameters: Parameters
+    macs: Parameters
+    accuracy: Accuracy
+    flash_bytes: FlashBytes
+    ram_bytes: RamBytes
+    latency: Latency
+    bit_exact: BitExact
+    artefacts: dict[str, str]
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    foldtiny: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain JSON values."""
+        return dataclasses.asdict(self)
