@@ -1,0 +1,50 @@
+"""The package as a whole: light to start, and honest about what it depends on."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+HEAVY = ("torch", "tensorflow", "keras", "sklearn", "numpy", "ai_edge_litert")
+
+
+@pytest.mark.parametrize("module", ["foldtiny", "foldtiny.cli", "foldtiny.boards"])
+def test_starting_up_imports_nothing_heavy(module: str) -> None:
+    script = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_import_is_a_declared_dependency() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    declared = {_normal(re.split(r"[<>=!~ \[]", text)[0]) for text in project["dependencies"]}
+    owners = packages_distributions()
+    undeclared = {}
+    for path in (REPOSITORY / "foldtiny").rglob("*.py"):
+        for name in _imports(path) - set(sys.stdlib_module_names) - {"foldtiny"}:
+            distributions = {_normal(owner) for owner in owners.get(name, [name])}
+            if not distributions & declared:
+                undeclared[name] = str(path.relative_to(REPOSITORY))
+    assert not undeclared
+
+
+def _imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
