@@ -6,6 +6,7 @@ They return the arrays as stored; `foldtiny.data` brings them to one layout and 
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 import zipfile
 import zlib
@@ -82,7 +83,7 @@ def _idx_array(path: Path, rank: int) -> np.ndarray[Any, Any]:
             "replace it with the file of that name from the data set",
         )
     shape = struct.unpack(f">{rank}I", content[4:header])
-    size = int(np.prod(shape, dtype=np.float64))
+    size = math.prod(shape)
     if len(content) - header != size:
         raise DataError(
             f"{path}: holds {len(content) - header} bytes of data (expected: {size} for {_by(shape)})",
@@ -143,9 +144,10 @@ def read_npz(path: Path, split: str) -> RawImages:
     DataError
         If the file is missing, damaged, needs unpickling, or has no images for this split.
     """
-    with _numpy_file(path) as archive:
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise DataError(f"{path}: is a single array (expected: a .npz file)", f"give npy:{path}")
+    archive = _numpy_file(path)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise DataError(f"{path}: is a single array (expected: a .npz file)", f"give npy:{path}")
+    with archive:
         for images, labels in _NPZ_NAMES[split]:
             if images in archive.files:
                 names = _member(path, archive, "class_names") if "class_names" in archive.files else ()
