@@ -1,0 +1,119 @@
+/* Bare Cortex-M on QEMU's mps2-an386, the twin of Cortex-M4F boards: CMSDK UART 0 and timer 0.
+ * The timer runs at 25 MHz; under -icount shift=0 an instruction takes 1 ns, so a tick is 40 instructions.
+ * SysTick has only 24 bits (671 M instructions); this timer has 32 (172 G). */
+#include <stdbool.h>
+#include <string.h>
+
+#include "../fw_port.h"
+#include "../fw_server.h"
+#include "../fw_start.h"
+
+#define FW_STACK_BYTES (16u * 1024u)
+#define FW_REGISTER(address) (*(volatile uint32_t *)(address))
+
+#define UART_DATA FW_REGISTER(0x40004000u)
+#define UART_STATE FW_REGISTER(0x40004004u)
+#define UART_CONTROL FW_REGISTER(0x40004008u)
+#define UART_INTERRUPT FW_REGISTER(0x4000400Cu)
+#define UART_DIVIDER FW_REGISTER(0x40004010u)
+#define UART_SEND_FULL 1u
+#define UART_RECEIVED 2u
+#define UART_RECEIVE_INTERRUPT 2u
+#define TIMER_CONTROL FW_REGISTER(0x40000000u)
+#define TIMER_VALUE FW_REGISTER(0x40000004u)
+#define TIMER_RELOAD FW_REGISTER(0x40000008u)
+#define NVIC_ENABLE FW_REGISTER(0xE000E100u)
+#define NVIC_PENDING_CLEAR FW_REGISTER(0xE000E280u)
+#define SCB_CPACR FW_REGISTER(0xE000ED88u)
+
+extern uint32_t fw_data_load[], fw_data_start[], fw_data_end[], fw_bss_start[], fw_bss_end[];
+int main(void);
+
+const fw_clock fw_port_clock = {FW_TICK_INSTRUCTIONS, 40};
+
+uint8_t fw_stack_memory[FW_STACK_BYTES] __attribute__((section(".stack"), aligned(16)));
+
+void fw_port_init(void) {
+    UART_DIVIDER = 16;
+    UART_CONTROL = 1u | 2u | 8u; /* send, receive, interrupt on receive */
+    NVIC_ENABLE = 1u;            /* UART 0 receive; PRIMASK stays set, the interrupt only ends WFI */
+    TIMER_RELOAD = 0xFFFFFFFFu;
+    TIMER_VALUE = 0xFFFFFFFFu;
+    TIMER_CONTROL = 1u;
+}
+
+int fw_port_read(void) {
+    if ((UART_STATE & UART_RECEIVED) == 0) {
+        __asm volatile("wfi");
+        return -1;
+    }
+    const int byte = (int)(UART_DATA & 0xFFu);
+    UART_INTERRUPT = UART_RECEIVE_INTERRUPT;
+    NVIC_PENDING_CLEAR = 1u;
+    return byte;
+}
+
+void fw_port_write(const uint8_t *bytes, size_t length) {
+    for (size_t i = 0; i < length; ++i) {
+        while ((UART_STATE & UART_SEND_FULL) != 0) {
+        }
+        UART_DATA = bytes[i];
+    }
+}
+
+uint64_t fw_port_ticks(void) {
+    static uint64_t total;
+    static uint32_t last;
+    const uint32_t now = 0xFFFFFFFFu - TIMER_VALUE;
+    total += now - last;
+    last = now;
+    return total;
+}
+
+fw_stack_bounds fw_port_stack(void) {
+    return (fw_stack_bounds){fw_stack_memory, fw_stack_memory + sizeof fw_stack_memory};
+}
+
+_Noreturn void fw_start(void) {
+    fw_setup();
+    for (;;) {
+        fw_loop();
+    }
+}
+
+_Noreturn void fw_reset_handler(void);
+_Noreturn void fw_reset_handler(void) {
+    __asm volatile("cpsid i");
+    SCB_CPACR |= 0xFu << 20; /* the floating-point unit is off after reset */
+    __asm volatile("dsb\n\tisb");
+    const uint32_t *from = fw_data_load;
+    for (uint32_t *to = fw_data_start; to < fw_data_end; ++to) {
+        *to = *from++;
+    }
+    for (uint32_t *to = fw_bss_start; to < fw_bss_end; ++to) {
+        *to = 0;
+    }
+    (void)main();
+    for (;;) {
+    }
+}
+
+/* A fault ends the simulation through semihosting's exit call, so that the host sees it at once. */
+static void fw_fault(void) {
+    register uint32_t call __asm("r0") = 0x18;       /* SYS_EXIT */
+    register uint32_t reason __asm("r1") = 0x20023u; /* ADP_Stopped_RunTimeErrorUnknown */
+    __asm volatile("bkpt 0xAB" : : "r"(call), "r"(reason) : "memory");
+    for (;;) {
+    }
+}
+
+typedef void (*fw_vector)(void);
+
+__attribute__((section(".vectors"), used)) static const struct {
+    uint8_t *stack;
+    fw_vector handlers[15];
+} fw_vectors = {
+    fw_stack_memory + FW_STACK_BYTES,
+    {fw_reset_handler, fw_fault, fw_fault, fw_fault, fw_fault, fw_fault, fw_fault, fw_fault, fw_fault,
+     fw_fault, fw_fault, fw_fault, fw_fault, fw_fault, fw_fault},
+};

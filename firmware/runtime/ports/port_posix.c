@@ -1,0 +1,89 @@
+/* Linux (Jetson Nano and its twin): the link is standard input and output, the clock is the monotonic one. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "../fw_port.h"
+#include "../fw_server.h"
+#include "../fw_start.h"
+
+#define FW_STACK_BYTES (256u * 1024u)
+
+const fw_clock fw_port_clock = {FW_TICK_NANOSECONDS, 1};
+
+/* The firmware runs on a stack of its own, because the kernel's grows on demand and has no bounds to paint.
+ */
+uint8_t fw_stack_memory[FW_STACK_BYTES] __attribute__((aligned(16)));
+
+void fw_port_init(void) {
+    struct termios mode;
+    if (tcgetattr(STDIN_FILENO, &mode) == 0) {
+        cfmakeraw(&mode);
+        tcsetattr(STDIN_FILENO, TCSANOW, &mode);
+    }
+}
+
+int fw_port_read(void) {
+    static uint8_t buffer[512];
+    static size_t next;
+    static size_t count;
+    if (next == count) {
+        const ssize_t got = read(STDIN_FILENO, buffer, sizeof buffer);
+        if (got < 0 && errno == EINTR) {
+            return -1;
+        }
+        if (got <= 0) {
+            exit(EXIT_SUCCESS); /* the host is gone */
+        }
+        next = 0;
+        count = (size_t)got;
+    }
+    return buffer[next++];
+}
+
+void fw_port_write(const uint8_t *bytes, size_t length) {
+    while (length > 0) {
+        const ssize_t sent = write(STDOUT_FILENO, bytes, length);
+        if (sent < 0 && errno == EINTR) {
+            continue;
+        }
+        if (sent <= 0) {
+            exit(EXIT_SUCCESS);
+        }
+        bytes += sent;
+        length -= (size_t)sent;
+    }
+}
+
+uint64_t fw_port_ticks(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+fw_stack_bounds fw_port_stack(void) {
+    return (fw_stack_bounds){fw_stack_memory, fw_stack_memory + sizeof fw_stack_memory};
+}
+
+static void fw_main(void) {
+    fw_setup();
+    for (;;) {
+        fw_loop();
+    }
+}
+
+/* main() of the project calls this; it swaps the stack and never comes back. */
+_Noreturn void fw_start(void) {
+    static ucontext_t context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = fw_stack_memory;
+    context.uc_stack.ss_size = sizeof fw_stack_memory;
+    context.uc_link = NULL;
+    makecontext(&context, fw_main, 0);
+    setcontext(&context);
+    exit(EXIT_FAILURE);
+}

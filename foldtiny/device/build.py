@@ -1,0 +1,169 @@
+"""Builds a project with PlatformIO and measures the image."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from foldtiny import resources
+from foldtiny.boards import Board
+from foldtiny.device import child, footprint, platformio
+from foldtiny.device.footprint import Footprint
+from foldtiny.errors import BuildError
+from foldtiny.project import Project
+
+Progress = Callable[[str, float], None]
+
+_SMALLER = "raise --sparsity, or use --precision int8"
+_SIZE_ERROR = re.compile(r"The (program|data) size \((\d+) bytes\) is greater than maximum allowed \((\d+) bytes\)")
+_OVERFLOW = re.compile(r"region `(FLASH|RAM)' overflowed by (\d+) bytes")
+_COMPILER_ERROR = re.compile(
+    r"(?:: (?:fatal )?error: )|(?:undefined reference to)|(?:\bld: (?!warning))|^Error: |^\S*Error: "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """A built image: the ELF file, what is flashed (the same file where nothing else exists), and its footprint."""
+
+    elf: Path
+    binary: Path
+    footprint: Footprint
+    environment: str
+    log: Path
+
+
+def build(project: Project, environment: str, *, progress: Progress | None = None) -> Firmware:
+    """Build one environment of a project.
+
+    Parameters
+    ----------
+    project : Project
+    environment : str
+        One of ``project.environments``.
+    progress : callable, optional
+        Called with a label and a fraction from 0 to 1.
+
+    Raises
+    ------
+    BuildError
+        If a compiler is missing, the code does not compile, or the image does not fit the board.
+    """
+    board = project.board
+    simulated = environment == board.simulator.environment
+    if simulated:
+        require_compiler(board)
+    log = project.directory / ".pio" / f"foldtiny-{environment}.log"
+    status = _run(project, environment, log, simulated, progress)
+    if status != 0:
+        raise _explain(board, log)
+    folder = project.directory / ".pio" / "build" / environment
+    elf = folder / "firmware.elf"
+    measured = footprint.read(elf)
+    check_limits(board, measured)
+    binary = next((path for path in (folder / "firmware.bin", folder / "firmware.hex") if path.is_file()), elf)
+    return Firmware(elf, binary, measured, environment, log)
+
+
+def require_compiler(board: Board) -> None:
+    """Make sure that the compiler of the board's twin is installed.
+
+    Raises
+    ------
+    BuildError
+        If it is not; the hint names the packages.
+    """
+    compiler = board.simulator.compiler
+    if shutil.which(compiler) is None:
+        raise BuildError(
+            f"{compiler}, the compiler for {board.name}, is not installed",
+            f"install it with: apt-get install {' '.join(board.simulator.packages[compiler])}",
+        )
+
+
+def check_limits(board: Board, measured: Footprint) -> None:
+    """Hold an image against the board's flash and RAM.
+
+    Raises
+    ------
+    BuildError
+        If it does not fit.
+    """
+    needs = (
+        ("flash", measured.flash_total, board.limits.flash_bytes),
+        ("RAM", measured.ram_static + measured.stack_reserved, board.limits.ram_bytes),
+    )
+    for memory, needed, limit in needs:
+        if limit is not None and needed > limit:
+            raise _too_large(board, memory, needed, limit)
+
+
+def _too_large(board: Board, memory: str, needed: int, limit: int) -> BuildError:
+    what = "flash" if memory == "flash" else "RAM, stack included"
+    return BuildError(f"the firmware needs {needed:,} B of {what}; {board.name} has {limit:,} B", _SMALLER)
+
+
+def _run(project: Project, environment: str, log: Path, simulated: bool, progress: Progress | None) -> int:
+    """Run PlatformIO with its output in ``log``; it ends with foldtiny, whatever ends foldtiny."""
+    resources.make_dir(log.parent)
+    core = platformio.ensure_core() if simulated else None
+    platforms = project.directory / ".pio" / "platforms" if simulated else None
+    sources = sum(1 for path in (project.directory / "src").rglob("*.c*") if path.suffix in (".c", ".cpp"))
+    command = platformio.command("run", "-d", str(project.directory), "-e", environment, "-j", "2")
+    done = 0
+    try:
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=platformio.environment(core, platforms),
+                start_new_session=True,
+                preexec_fn=child.die_with_parent(),
+            )
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    stream.write(line)
+                    if progress is not None and line.startswith(b"Compiling"):
+                        done += 1
+                        progress(f"building {environment}", min(0.95, done / max(1, sources)))
+                status = process.wait()
+            except BaseException:
+                child.stop(process)
+                raise
+            finally:
+                process.stdout.close()
+    except OSError as error:
+        raise BuildError(
+            f"the build in {project.directory} cannot run: {(error.strerror or str(error)).lower()}",
+            "free some space or choose another folder",
+        ) from error
+    if progress is not None:
+        progress(f"building {environment}", 1.0)
+    return status
+
+
+def _explain(board: Board, log: Path) -> BuildError:
+    """Turn the log of a failed build into one sentence."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    limits = {"FLASH": ("flash", board.limits.flash_bytes), "RAM": ("RAM", board.limits.ram_bytes)}
+    over: dict[str, int] = {}
+    for region, excess in _OVERFLOW.findall(text):
+        over[region] = max(over.get(region, 0), int(excess))
+    for region, excess in over.items():
+        memory, limit = limits[region]
+        if limit is not None:
+            return _too_large(board, memory, limit + excess, limit)
+    size = _SIZE_ERROR.search(text)
+    if size:
+        return _too_large(board, "flash" if size[1] == "program" else "RAM", int(size[2]), int(size[3]))
+    lines = deque((line.strip() for line in text.splitlines() if line.strip()), maxlen=None)
+    first = next((line for line in lines if _COMPILER_ERROR.search(line)), lines[-1] if lines else "no output")
+    return BuildError(f"the firmware for {board.name} does not build: {first}", f"the whole log is in {log}")

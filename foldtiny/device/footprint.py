@@ -1,0 +1,111 @@
+"""Flash and RAM of a firmware image, from its ELF file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Section, SymbolTableSection
+
+from foldtiny.errors import BuildError
+
+_STACK = "fw_stack_memory"
+_ARENA = "model_arena"
+# The model: its constants. The engine: the rest of the generated code, and the kernels.
+_MODEL = ("model_weights_", "model_data")
+_ENGINE = ("model_", "ft_")
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A function or object: where it is (``flash`` or ``ram``) and how many bytes it takes."""
+
+    name: str
+    memory: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Bytes of an image.
+
+    ``flash_total`` is what is stored in flash (text, constants, initial values of data); ``flash_model``,
+    ``flash_engine`` and ``flash_other`` are its parts. ``ram_static`` is .data and .bss without the reserved stack;
+    ``ram_arena`` is the part of it that holds the model's tensors.
+    """
+
+    flash_total: int
+    flash_model: int
+    flash_engine: int
+    flash_other: int
+    ram_static: int
+    ram_arena: int
+    stack_reserved: int
+    symbols: tuple[Symbol, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers, without the symbols."""
+        numbers = asdict(self)
+        del numbers["symbols"]
+        return numbers
+
+
+def read(elf: Path) -> Footprint:
+    """Measure an ELF file.
+
+    Raises
+    ------
+    BuildError
+        If it is missing or not an ELF file.
+    """
+    try:
+        with elf.open("rb") as stream:
+            image = ELFFile(stream)
+            sections = list(image.iter_sections())
+            symbols = _symbols(sections)
+    except (OSError, ELFError) as error:
+        raise BuildError(f"the firmware {elf} cannot be read: {error}", "build it again") from error
+    loaded = [section for section in sections if section["sh_flags"] & SH_FLAGS.SHF_ALLOC]
+    flash = sum(section["sh_size"] for section in loaded if section["sh_type"] != "SHT_NOBITS")
+    ram = sum(section["sh_size"] for section in loaded if section["sh_flags"] & SH_FLAGS.SHF_WRITE)
+    stack = sum(symbol.size for symbol in symbols if symbol.name == _STACK)
+    in_flash = [symbol for symbol in symbols if symbol.memory == "flash"]
+    model = sum(symbol.size for symbol in in_flash if symbol.name.startswith(_MODEL))
+    engine = sum(
+        symbol.size for symbol in in_flash if symbol.name.startswith(_ENGINE) and not symbol.name.startswith(_MODEL)
+    )
+    return Footprint(
+        flash_total=flash,
+        flash_model=model,
+        flash_engine=engine,
+        flash_other=flash - model - engine,
+        ram_static=ram - stack,
+        ram_arena=sum(symbol.size for symbol in symbols if symbol.name.split(".")[0] == _ARENA),
+        stack_reserved=stack,
+        symbols=tuple(symbols),
+    )
+
+
+def _symbols(sections: list[Section]) -> list[Symbol]:
+    """Return functions and objects, largest first; two names for one place count once."""
+    found: dict[int, Symbol] = {}
+    for table in sections:
+        if not isinstance(table, SymbolTableSection):
+            continue
+        for symbol in table.iter_symbols():
+            index = symbol["st_shndx"]
+            if symbol["st_info"]["type"] not in ("STT_FUNC", "STT_OBJECT") or not isinstance(index, int):
+                continue
+            section = sections[index]
+            if not section["sh_flags"] & SH_FLAGS.SHF_ALLOC or symbol["st_size"] == 0:
+                continue
+            memory = "ram" if section["sh_flags"] & SH_FLAGS.SHF_WRITE else "flash"
+            # An earlier name for the same place wins, unless the new one is ours.
+            place = symbol["st_value"]
+            if place not in found or symbol.name.startswith(_ENGINE):
+                found[place] = Symbol(symbol.name, memory, symbol["st_size"])
+    return sorted(found.values(), key=lambda symbol: (-symbol.size, symbol.name))

@@ -1,0 +1,37 @@
+// The part of the Arduino cores' API that port_arduino.cpp uses, declared as the cores declare it
+// (arduino-esp32 2.0.17, ArduinoCore-mbed 4.x), so that the port compiles where no core is installed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#define F_CPU 64000000ul
+
+extern "C" {
+void setup(void);
+void loop(void);
+unsigned long millis(void);
+unsigned long micros(void);
+}
+
+class StubSerial {
+   public:
+    void begin(unsigned long baud);
+    int available();
+    int read();
+    size_t write(const uint8_t *bytes, size_t length);
+    void flush();
+#if defined(ARDUINO_ARCH_ESP32)
+    size_t setRxBufferSize(size_t size);
+#endif
+};
+extern StubSerial Serial;
+
+#if defined(ARDUINO_ARCH_ESP32)
+extern size_t getArduinoLoopTaskStackSize(void);
+#define SET_LOOP_TASK_STACK_SIZE(sz)           \
+    size_t getArduinoLoopTaskStackSize(void) { \
+        return sz;                             \
+    }                                          \
+    static_assert(true, "")
+#endif

@@ -1,0 +1,2 @@
+// FreeRTOS, as far as port_arduino.cpp needs it.
+#pragma once
