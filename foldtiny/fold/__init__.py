@@ -1,0 +1,110 @@
+"""Folding: similar channels of a trained network become one, without data and without fine-tuning.
+
+>>> import torch, foldtiny.zoo, foldtiny.fold
+>>> model = foldtiny.zoo.create("lenet5")
+>>> folded = foldtiny.fold.fold(model, torch.zeros(1, 1, 32, 32), sparsity=0.5)
+>>> round(folded.report.sparsity, 2), folded.module(torch.zeros(1, 1, 32, 32)).shape
+(0.5, torch.Size([1, 10]))
+
+``foldtiny.fold(model, ...)`` is the same function. Importing this package does not import torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from foldtiny.fold.engine import FoldedModel
+    from foldtiny.fold.report import FoldReport, GroupReport, SkippedGroup
+
+__all__ = ["FoldReport", "FoldedModel", "GroupReport", "SkippedGroup", "count", "fold"]
+
+_LAZY = {"FoldedModel": "engine", "FoldReport": "report", "GroupReport": "report", "SkippedGroup": "report"}
+
+
+def fold(
+    model: nn.Module,
+    example_inputs: Any,
+    *,
+    sparsity: float,
+    method: str = "ward",
+    budget: str = "uniform",
+    repair: str = "none",
+    seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
+) -> FoldedModel:
+    """Fold similar channels of a network into one.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The trained network, on any device and in any floating-point type; it is not changed.
+    example_inputs : Tensor or tuple
+        What the network is called with, batch dimension included; only shapes and types matter.
+    sparsity : float
+        Fraction of the parameters to remove, in [0, 1). The folded network has at most ``1 - sparsity`` of the dense
+        parameters, and within 1 % of it where the granularity of the widths allows.
+    method : {"ward", "kmeans"}
+        How channels are grouped.
+    budget : {"uniform"}
+        ``uniform`` scales all widths alike.
+    repair : {"none"}
+        With ``none``, BatchNorm statistics of a cluster are averaged (exact where its channels are equal).
+    seed : int
+        Same seed, same bytes.
+    progress : callable, optional
+        Called with a label and a fraction in [0, 1].
+
+    Returns
+    -------
+    FoldedModel
+        ``module``: an ordinary, smaller network in eval mode; ``report``: what was done and what was left alone.
+
+    Raises
+    ------
+    UsageError
+        If an option is wrong or no width reaches the sparsity.
+    FoldError
+        If the network cannot be traced or holds NaN or infinite weights.
+    """
+    from foldtiny.fold import engine
+
+    return engine.fold(
+        model,
+        example_inputs,
+        sparsity=sparsity,
+        method=method,
+        budget=budget,
+        repair=repair,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def count(model: nn.Module, example_inputs: Any) -> tuple[int, int]:
+    """Return the parameters of a network and its multiply-accumulates for one pass of the example inputs."""
+    from foldtiny.fold import engine
+
+    return engine.count(model, example_inputs)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"foldtiny.fold.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'foldtiny.fold' has no attribute {name!r}")
+
+
+class _CallablePackage(types.ModuleType):
+    """Lets ``foldtiny.fold(model, ...)`` be the function, as users expect, although it is a package."""
+
+    def __call__(self, *args: Any, **options: Any) -> FoldedModel:
+        return fold(*args, **options)
+
+
+sys.modules[__name__].__class__ = _CallablePackage
