@@ -1,0 +1,62 @@
+// FULLY_CONNECTED: weights [outputs][depth]; the bias holds -in_zero * (sum of weights).
+#ifndef FT_FULLY_CONNECTED_H
+#define FT_FULLY_CONNECTED_H
+
+#include "arithmetic.h"
+#include "dot.h"
+
+typedef struct {
+    int32_t rows, depth, outputs;
+    int32_t out_zero, out_min, out_max;
+    int32_t channel_step;  // 0 where all outputs share one multiplier
+    float f_min, f_max;
+} ft_fully_connected;
+
+// `lanes` neighbouring outputs; `w` is the first one's row of weights.
+FT_INLINE void ft_fully_connected_lanes(const ft_fully_connected *p, const int8_t *w, const int32_t *bias,
+                                        const int32_t *multipliers, const int8_t *shifts, const int8_t *in,
+                                        int32_t first, int32_t lanes, int8_t *out) {
+    uint32_t sums[FT_LANES];
+    for (int32_t lane = 0; lane < lanes; lane++) {
+        sums[lane] = (uint32_t)bias[first + lane];
+    }
+    ft_dot(in, w, p->depth, p->depth, lanes, sums);
+    for (int32_t lane = 0; lane < lanes; lane++) {
+        const int32_t at = (first + lane) * p->channel_step;
+        out[first + lane] =
+            ft_output((int32_t)sums[lane], multipliers[at], shifts[at], p->out_zero, p->out_min, p->out_max);
+    }
+}
+
+FT_KERNEL void ft_fully_connected_s8(const ft_fully_connected *p, const int8_t *w, const int32_t *bias,
+                                     const int32_t *multipliers, const int8_t *shifts, const int8_t *in,
+                                     int8_t *out) {
+    for (int32_t row = 0; row < p->rows; row++, in += p->depth, out += p->outputs) {
+        const int8_t *weights = w;
+        int32_t o = 0;
+        for (; o + FT_LANES <= p->outputs; o += FT_LANES, weights += FT_LANES * p->depth) {
+            ft_fully_connected_lanes(p, weights, bias, multipliers, shifts, in, o, FT_LANES, out);
+        }
+        for (; o < p->outputs; o++, weights += p->depth) {
+            ft_fully_connected_lanes(p, weights, bias, multipliers, shifts, in, o, 1, out);
+        }
+    }
+}
+
+FT_KERNEL void ft_fully_connected_f32(const ft_fully_connected *p, const float *w, const float *bias,
+                                      const float *in, float *out) {
+    for (int32_t row = 0; row < p->rows; row++, in += p->depth) {
+        for (int32_t o = 0; o < p->outputs; o++) {
+            const float *weights = w + o * p->depth;
+            float sum = 0.0f;
+            for (int32_t i = 0; i < p->depth; i++) {
+                sum += in[i] * weights[i];
+            }
+            sum += bias[o];
+            const float raised = sum > p->f_min ? sum : p->f_min;
+            *out++ = raised < p->f_max ? raised : p->f_max;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,20 @@
+"""Functions of one int8 value: 256 results, tabulated when compiling."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foldtiny.aot.layer import Constant, Kernel, Params
+
+
+def lookup_kernel(table: NDArray[np.int8], count: int) -> Kernel:
+    """Return the kernel that replaces each of ``count`` values by its entry (entry 0 belongs to -128)."""
+    return Kernel(
+        title="table of all 256 results",
+        headers=("lookup.h",),
+        call="ft_lookup_s8($params, $table, $in0, $out0);",
+        params=Params("ft_lookup", {"count": count}),
+        constants={"table": Constant("int8_t", table, table=True)},
+        in_place=(0,),
+    )

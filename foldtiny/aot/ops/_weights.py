@@ -1,0 +1,84 @@
+"""What layers with weights share: the scales of each output channel and the bias."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foldtiny.aot import quant
+from foldtiny.aot.graph import Tensor
+from foldtiny.aot.layer import Constant
+from foldtiny.aot.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Rescale:
+    """Fixed-point factors from accumulator to output: one, or one for each output channel."""
+
+    multipliers: NDArray[np.int32]
+    shifts: NDArray[np.int8]
+
+    @property
+    def channel_step(self) -> int:
+        """Distance from one channel's factor to the next: 0 where all share one."""
+        return 1 if self.multipliers.size > 1 else 0
+
+    def constants(self) -> dict[str, Constant]:
+        """Return the arrays to emit."""
+        return {"multipliers": Constant("int32_t", self.multipliers), "shifts": Constant("int8_t", self.shifts)}
+
+    def of(self, channel: int) -> tuple[int, int]:
+        """Return (multiplier, shift) of a channel."""
+        position = channel * self.channel_step
+        return int(self.multipliers[position]), int(self.shifts[position])
+
+
+def rescale(site: Site, weights: Tensor, channels: int, *, axis: int, single_precision: bool = False) -> Rescale:
+    """Compute the factors input scale * weight scale / output scale.
+
+    TFLite multiplies in double precision, except a per-tensor fully connected layer, whose product of scales is a
+    float (``single_precision``).
+    """
+    source, output = site.input(0), site.output()
+    quantisation = weights.quantisation
+    if quantisation is None:
+        site.fail(f"int8 without a scale in '{weights.name}'", "quantised int8")
+    if any(quantisation.zero_points):
+        site.fail(f"a zero point other than 0 in '{weights.name}'", "symmetric weights")
+    count = len(quantisation.scales)
+    if count > 1 and (count != channels or quantisation.axis != axis):
+        site.fail(
+            f"'{weights.name}' with {count} scales along axis {quantisation.axis}",
+            f"1, or {channels} along axis {axis}",
+        )
+    factors = []
+    for scale in quantisation.scales:
+        product = source.scale * scale
+        if single_precision and count == 1:
+            with np.errstate(over="ignore"):
+                product = float(np.float32(source.scale) * np.float32(scale))
+        factors.append(site.multiplier(product / output.scale))
+    return Rescale(np.array([m for m, _ in factors], np.int32), np.array([s for _, s in factors], np.int8))
+
+
+def bias_values(site: Site, position: int, channels: int, dtype: str) -> NDArray[np.generic]:
+    """Return the bias, zeros where there is none, as int32 (for int8 layers) or float32."""
+    kind = "int32" if dtype == "int8" else "float32"
+    bias = site.optional_input(position)
+    if bias is None:
+        return np.zeros(channels, dtype=kind)
+    values = site.constant(bias, (kind,))
+    if values.size != channels:
+        site.fail(f"a bias of {values.size} values", f"{channels}, one for each output channel")
+    return values.reshape(-1)
+
+
+def fold_bias(bias: NDArray[np.generic], weight_sums: NDArray[np.int64], zero_point: int) -> NDArray[np.int32]:
+    """Return bias - zero_point * sum of weights, modulo 2^32 like TFLite's own accumulator.
+
+    With it, the kernel multiplies stored values as they are: sum((x - z) * w) + b = sum(x * w) + (b - z * sum(w)).
+    """
+    folded = bias.astype(np.int64) - zero_point * weight_sums
+    return np.array([quant.wrap32(int(value)) for value in folded], dtype=np.int32)

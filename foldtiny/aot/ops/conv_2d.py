@@ -1,0 +1,178 @@
+"""CONV_2D: stride, dilation, SAME or VALID padding, groups; activation, padding and max pooling may be fused in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foldtiny.aot import quant
+from foldtiny.aot.layer import Constant, Kernel, Layer, Params
+from foldtiny.aot.ops._weights import Rescale, bias_values, fold_bias, rescale
+from foldtiny.aot.ops._window import Window, window
+from foldtiny.aot.site import Site
+
+NAMES = ("CONV_2D",)
+
+NO_POOL = Window(1, 1, 1, 1, 1, 1, 0, 0, "VALID")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conv2D(Layer):
+    """A convolution of [n, h, w, c] with weights [out_c, k_h, k_w, c / groups], max-pooled over ``pool``.
+
+    ``out_h`` and ``out_w`` are the convolution's own, before pooling. ``clamp`` holds integers for int8 layers.
+    """
+
+    dtype: str
+    batches: int
+    in_h: int
+    in_w: int
+    in_c: int
+    out_h: int
+    out_w: int
+    window: Window
+    weights: NDArray[np.generic]
+    bias: NDArray[np.generic]
+    rescale: Rescale | None
+    in_zero: int
+    out_zero: int
+    clamp: tuple[float, float]
+    pool: Window = NO_POOL
+    pooled_h: int = 0
+    pooled_w: int = 0
+
+    @property
+    def out_c(self) -> int:
+        """Number of output channels."""
+        return int(self.weights.shape[0])
+
+    @property
+    def group_c(self) -> int:
+        """Input channels that one output channel reads."""
+        return int(self.weights.shape[3])
+
+    def folded_bias(self) -> NDArray[np.int32]:
+        """Return the int8 layer's bias with the input's zero point folded in."""
+        return fold_bias(self.bias, self.weights.astype(np.int64).sum(axis=(1, 2, 3)), self.in_zero)
+
+    def accumulator_bound(self) -> int:
+        """Return the largest magnitude that any int8 layer's accumulator can reach."""
+        reach = max(quant.INT8_MAX - self.in_zero, self.in_zero - quant.INT8_MIN)
+        sums = np.abs(self.weights.astype(np.int64)).sum(axis=(1, 2, 3)) * reach
+        return int((sums + np.abs(self.bias.astype(np.int64))).max())
+
+    def monotonic(self) -> bool:
+        """Tell whether a larger accumulator never gives a smaller output, so that a maximum may come first.
+
+        True for every real network; a left shift that overflows 32 bits is what could break it.
+        """
+        if self.rescale is None:
+            return True
+        left = max(0, int(self.rescale.shifts.max()))
+        return (self.accumulator_bound() << left) + 256 <= quant.INT32_MAX
+
+    def describe(self) -> str:
+        """Return the window, the groups and the fused pooling."""
+        text = self.window.describe()
+        if self.group_c != self.in_c:
+            text += f", {self.in_c // self.group_c} groups"
+        if self.pool is not NO_POOL:
+            text += f"; then the maximum over a {self.pool.describe()}, before the unpooled map is ever stored"
+        return text
+
+    def plain(self) -> Kernel:
+        """Return the portable kernel."""
+        shape: dict[str, int | float | tuple[int, ...]] = {
+            "batches": self.batches,
+            "in_h": self.in_h,
+            "in_w": self.in_w,
+            "in_c": self.in_c,
+            "out_h": self.out_h,
+            "out_w": self.out_w,
+            "out_c": self.out_c,
+            "k_h": self.window.k_h,
+            "k_w": self.window.k_w,
+            "group_in": self.group_c,
+            "group_out": self.out_c * self.group_c // self.in_c,
+            "stride_h": self.window.stride_h,
+            "stride_w": self.window.stride_w,
+            "dilation_h": self.window.dilation_h,
+            "dilation_w": self.window.dilation_w,
+            "pad_top": self.window.pad_top,
+            "pad_left": self.window.pad_left,
+            "pooled_h": self.pooled_h or self.out_h,
+            "pooled_w": self.pooled_w or self.out_w,
+            "pool_h": self.pool.k_h,
+            "pool_w": self.pool.k_w,
+            "pool_stride_h": self.pool.stride_h,
+            "pool_stride_w": self.pool.stride_w,
+            "pool_top": self.pool.pad_top,
+            "pool_left": self.pool.pad_left,
+        }
+        if self.rescale is None:
+            return Kernel(
+                title="plain C",
+                headers=("conv_2d.h",),
+                call="ft_conv_2d_f32($params, $weights, $bias, $in0, $out0);",
+                params=Params("ft_conv_2d", {**shape, "f_min": self.clamp[0], "f_max": self.clamp[1]}),
+                constants={"weights": Constant("float", self.weights), "bias": Constant("float", self.bias)},
+            )
+        quantised = {
+            "in_zero": self.in_zero,
+            "out_zero": self.out_zero,
+            "out_min": int(self.clamp[0]),
+            "out_max": int(self.clamp[1]),
+            "channel_step": self.rescale.channel_step,
+        }
+        return Kernel(
+            title="plain C",
+            headers=("conv_2d.h",),
+            call="ft_conv_2d_s8($params, $weights, $bias, $multipliers, $shifts, $in0, $out0);",
+            params=Params("ft_conv_2d", {**shape, **quantised}),
+            constants={
+                "weights": Constant("int8_t", self.weights),
+                "bias": Constant("int32_t", self.folded_bias()),
+                **self.rescale.constants(),
+            },
+        )
+
+
+def parse(site: Site) -> Layer:
+    """Check a CONV_2D and compute its constants."""
+    site.arity((2, 3))
+    source, filters, output = site.input(0), site.input(1), site.output()
+    dtype = site.same_dtype(source, output)
+    for tensor in (source, filters, output):
+        site.rank(tensor, 4)
+    weights = site.constant(filters, (dtype,))
+    batches, in_h, in_w, in_c = source.shape
+    out_c, k_h, k_w, group_c = filters.shape
+    if in_c % group_c or out_c % (in_c // group_c):
+        site.fail(f"{in_c} input channels with filters of {group_c}", "groups that divide inputs and outputs evenly")
+    area, (out_h, out_w) = window(site, (in_h, in_w), (k_h, k_w), dilated=True)
+    site.shape(output, (batches, out_h, out_w, out_c))
+    activation = site.activation()
+    quantised = dtype == "int8"
+    return Conv2D(
+        name=site.name,
+        operators=("CONV_2D",),
+        inputs=(source.index,),
+        outputs=(output.index,),
+        macs=batches * out_h * out_w * out_c * k_h * k_w * group_c,
+        dtype=dtype,
+        batches=batches,
+        in_h=in_h,
+        in_w=in_w,
+        in_c=in_c,
+        out_h=out_h,
+        out_w=out_w,
+        window=area,
+        weights=weights,
+        bias=bias_values(site, 2, out_c, dtype),
+        rescale=rescale(site, filters, out_c, axis=0) if quantised else None,
+        in_zero=source.zero_point,
+        out_zero=output.zero_point,
+        clamp=site.int8_range(activation, output) if quantised else quant.float_range(activation),
+    )

@@ -1,0 +1,42 @@
+"""Which kernel computes a layer on which processor.
+
+``choose`` asks the target's specialists in order; the first that answers wins, and the plain C kernel serves whatever
+none of them takes. A specialist is a function ``(layer, optimize) -> Kernel | None``: it looks at the layer's type
+(``isinstance(layer, Conv2D)``), checks at compile time that its tricks are exact for this layer's numbers, packs the
+constants and returns a ``Kernel``; or returns ``None``. Register it in ``SPECIALISTS``; nothing else changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from foldtiny.aot.layer import Kernel, Layer
+from foldtiny.errors import UsageError
+
+Specialist = Callable[[Layer, str], Kernel | None]
+
+SPECIALISTS: Mapping[str, tuple[Specialist, ...]] = {
+    "portable": (),
+    "cortex-m4": (),
+    "xtensa": (),
+    "aarch64": (),
+}
+"""The specialists of each target, the best first."""
+
+OPTIMIZE = ("speed", "size")
+
+
+def check(target: str, optimize: str) -> None:
+    """Check the names of a target and of what to optimise for."""
+    for what, value, allowed in (("target", target, tuple(SPECIALISTS)), ("optimize", optimize, OPTIMIZE)):
+        if value not in allowed:
+            raise UsageError(f"{what} '{value}' is not known (allowed: {', '.join(allowed)})", f"choose another {what}")
+
+
+def choose(layer: Layer, target: str, optimize: str) -> Kernel:
+    """Return the kernel for a layer."""
+    for specialist in SPECIALISTS[target]:
+        kernel = specialist(layer, optimize)
+        if kernel is not None:
+            return kernel
+    return layer.plain()
