@@ -170,10 +170,16 @@ def balanced(labels: np.ndarray[Any, Any] | None, total: int, count: int) -> np.
     return np.sort(np.argsort(rank, kind="stable")[:count])
 
 
-def _read(spec: str, split: str) -> tuple[str, RawImages]:
+def split_spec(spec: str) -> tuple[str, str]:
+    """Return what kind of data ``spec`` names, and its file or folder; a bare ``FILE.npz`` stands for ``npz:FILE.npz``."""
     kind, _, path = spec.partition(":")
     if not path and Path(spec).suffix in (".npz", ".npy"):
-        kind, path = Path(spec).suffix[1:], spec
+        return Path(spec).suffix[1:], spec
+    return kind, path
+
+
+def _read(spec: str, split: str) -> tuple[str, RawImages]:
+    kind, path = split_spec(spec)
     if kind == "auto" and not path:
         kind = "fashion-mnist" if installed() or split == "train" else "subset"
     if kind == "fashion-mnist":

@@ -24,12 +24,12 @@ from torch import nn
 from foldtiny import data as images_of
 from foldtiny import resources, zoo
 from foldtiny.errors import DataError, TrainError, UsageError
-from foldtiny.train_epoch import Progress, Recipe, optimizer_for, run_epoch
+from foldtiny.evaluate import accuracy
+from foldtiny.train_epoch import DEFAULTS, Progress, Recipe, optimizer_for, run_epoch
 from foldtiny.zoo import checkpoint
 
 # Mirrored clothes and animals are still clothes and animals; mirrored digits or spectrograms need not be.
 _MAY_BE_MIRRORED = ("Fashion-MNIST", "CIFAR-10")
-_EVALUATION_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,14 @@ class TrainReport:
         """Return the report as plain numbers and text."""
         return {**asdict(self), "checkpoint": str(self.checkpoint), "log": str(self.log)}
 
+    def summary(self) -> str:
+        """Return the result in one line."""
+        resumed = f", resumed after epoch {self.resumed_after}" if self.resumed_after else ""
+        return (
+            f"{self.architecture}: {self.test_accuracy:.2%} of {self.test_images:,} test images right after "
+            f"{self.epochs} epochs on {self.data}{resumed}; {self.checkpoint}"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Task:
@@ -67,6 +75,7 @@ class _Task:
     train: images_of.ImageSet
     test: images_of.ImageSet
     classes: int
+    data: str
 
 
 def train(
@@ -74,16 +83,16 @@ def train(
     data: str = "auto",
     *,
     out: Path,
-    epochs: int = 12,
-    seed: int = 0,
-    batch_size: int = 128,
-    learning_rate: float = 0.05,
-    weight_decay: float = 5e-4,
-    label_smoothing: float = 0.05,
-    shift: int = 2,
+    epochs: int = DEFAULTS.epochs,
+    seed: int = DEFAULTS.seed,
+    batch_size: int = DEFAULTS.batch_size,
+    learning_rate: float = DEFAULTS.learning_rate,
+    weight_decay: float = DEFAULTS.weight_decay,
+    label_smoothing: float = DEFAULTS.label_smoothing,
+    shift: int = DEFAULTS.shift,
     flip: bool | None = None,
     width: float | None = None,
-    threads: int = 1,
+    threads: int = DEFAULTS.threads,
     resume: bool = True,
     progress: Progress | None = None,
 ) -> TrainReport:
@@ -131,27 +140,6 @@ def train(
             torch.set_num_threads(threads_before)
 
 
-def accuracy(module: nn.Module, images: images_of.ImageSet, input_shape: tuple[int, int, int]) -> float:
-    """Return the fraction of images that ``module`` classifies correctly, in evaluation mode.
-
-    Raises
-    ------
-    DataError
-        If the images have no labels or do not suit ``input_shape``.
-    """
-    labels = _labels(images)
-    was_training = module.training
-    module.eval()
-    correct = 0
-    with torch.no_grad():
-        for start in range(0, len(images), _EVALUATION_BATCH):
-            part = slice(start, start + _EVALUATION_BATCH)
-            batch = torch.from_numpy(images_of.fit(images.images[part], input_shape, images.name))
-            correct += int((module(batch).argmax(1) == labels[part]).sum())
-    module.train(was_training)
-    return correct / len(images)
-
-
 def _check(recipe: Recipe, out: Path) -> None:
     at_least = {
         "epochs": 1,
@@ -167,7 +155,7 @@ def _check(recipe: Recipe, out: Path) -> None:
         if not value >= least:
             raise UsageError(f"{name.replace('_', ' ')} is {value} (allowed: {least} or more)", "give a larger number")
     if not 0 < recipe.learning_rate < math.inf:
-        raise UsageError(f"learning rate is {recipe.learning_rate} (allowed: more than 0)", "0.05 suits most networks")
+        raise UsageError(f"learning rate is {recipe.learning_rate} (allowed: more than 0)", "0.003 suits most networks")
     if not recipe.label_smoothing < 1:
         raise UsageError(f"label smoothing is {recipe.label_smoothing} (allowed: 0 to below 1)", "0.05 is usual")
     if out.is_dir():
@@ -192,7 +180,13 @@ def _task(spec_name: str, data: str, recipe: Recipe) -> _Task:
             f"but the test images {list(test_images.images.shape[1:])}",
             "store both in the same size",
         )
-    return _Task(spec_name, config, shape, train_images, test_images, int(config["classes"]))
+    return _Task(spec_name, config, shape, train_images, test_images, int(config["classes"]), _kind(data))
+
+
+def _kind(data: str) -> str:
+    """Return what kind of data it was, without the folder or file: a checkpoint goes to other machines."""
+    kind, _ = images_of.split_spec(data)
+    return "fashion-mnist" if kind == "auto" else kind
 
 
 def _labels(images: images_of.ImageSet) -> torch.Tensor:
@@ -216,6 +210,7 @@ def _run(task: _Task, recipe: Recipe, out: Path, resume: bool, progress: Progres
         history = state["history"]
     done = len(history)
     images, labels = torch.from_numpy(task.train.images), _labels(task.train)
+    test_images, test_labels = images_of.fit(task.test.images, task.input_shape), _labels(task.test).numpy()
     _write_log(log, history)
     for epoch in range(done, recipe.epochs):
         started = time.monotonic()
@@ -225,7 +220,7 @@ def _run(task: _Task, recipe: Recipe, out: Path, resume: bool, progress: Progres
                 "epoch": epoch + 1,
                 "train_loss": round(loss, 5),
                 "train_accuracy": round(train_accuracy, 5),
-                "test_accuracy": round(accuracy(module, task.test, task.input_shape), 5),
+                "test_accuracy": round(accuracy(module, test_images, test_labels), 5),
                 "seconds": round(time.monotonic() - started, 1),
             }
         )
@@ -252,6 +247,7 @@ def _finish(
         classes=task.classes,
         class_names=task.train.class_names,
         metadata={
+            "data": task.data,
             "recipe": asdict(recipe),
             "train_data": task.train.name,
             "test_data": task.test.name,
@@ -305,14 +301,12 @@ def _read_state(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = state["identity"]
     except Exception as error:
-        raise TrainError(
-            f"{path}: is not the state of a training", "delete it, or start over with --no-resume"
-        ) from error
+        raise TrainError(f"{path}: is not the state of a training", "delete it, or start over with --fresh") from error
     for key, value in identity.items():
         if found.get(key) != value:
             raise TrainError(
                 f"{path}: belongs to a training with {key.replace('_', ' ')} {found.get(key)} (now: {value})",
-                "go on with the same settings, or start over with --no-resume",
+                "go on with the same settings, or start over with --fresh",
             )
     return state
 

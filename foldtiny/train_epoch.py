@@ -26,7 +26,7 @@ class Recipe:
     learning_rate : float
         The peak; it rises over the first tenth of the steps and falls to 0 along a cosine.
     weight_decay : float
-        On the weights of convolutions and linear layers only.
+        AdamW's, on the weights of convolutions and linear layers only.
     label_smoothing : float
         See ``torch.nn.CrossEntropyLoss``.
     shift : int
@@ -43,21 +43,24 @@ class Recipe:
     epochs: int = 12
     seed: int = 0
     batch_size: int = 128
-    learning_rate: float = 0.05
-    weight_decay: float = 5e-4
+    learning_rate: float = 0.003
+    weight_decay: float = 0.05
     label_smoothing: float = 0.05
-    shift: int = 2
+    shift: int = 0
     flip: bool = True
     width: float | None = None
     threads: int = 1
 
 
+DEFAULTS = Recipe()
+
+
 def optimizer_for(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return SGD with Nesterov's momentum that decays the weights but not the biases and BatchNorms."""
+    """Return AdamW that decays the weights but not the biases and BatchNorms."""
     matrices = [parameter for parameter in module.parameters() if parameter.ndim > 1]
     vectors = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
 
 
 def _learning_rate(recipe: Recipe, fraction: float) -> float:

@@ -182,7 +182,7 @@ def load_model(spec: str, weights: Path | None = None, input_shape: tuple[int, i
         if spec in zoo.MODELS:
             raise UsageError(
                 f"no trained weights of {spec} come with foldtiny",
-                f"give --weights FILE, or train it first with `foldtiny train --model {spec} --out FILE`",
+                f"give --weights FILE, or train it first with `foldtiny train --model {spec} -o FILE`",
             )
         module = factory.build(spec).eval()
         return _loaded(module, spec, spec, _digest(module), _shape_of(spec, module, input_shape))

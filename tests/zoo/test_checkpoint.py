@@ -310,7 +310,7 @@ def test_zoo_names_without_weights() -> None:
         checkpoint.load_model("resnet8")
     assert str(caught.value) == (
         "no trained weights of resnet8 come with foldtiny; "
-        "give --weights FILE, or train it first with `foldtiny train --model resnet8 --out FILE`"
+        "give --weights FILE, or train it first with `foldtiny train --model resnet8 -o FILE`"
     )
 
 
