@@ -236,22 +236,23 @@ def _finish(as_json: bool, done: Any) -> None:
         typer.echo(done.summary)
 
 
-def parse_shape(text: str | None) -> tuple[int, ...] | None:
+def parse_shape(text: str | None) -> tuple[int, int, int] | None:
     """Turn ``3x96x96`` into ``(3, 96, 96)``.
 
     Raises
     ------
     UsageError
-        If it is not a list of positive whole numbers.
+        If it is not three positive whole numbers.
     """
     if text is None:
         return None
     parts = text.lower().replace(",", "x").split("x")
-    if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+    if len(parts) != 3 or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
         raise UsageError(
             f"--input-shape is '{text}' (expected channels x height x width)", "write it like --input-shape 3x96x96"
         )
-    return tuple(int(part) for part in parts)
+    channels, height, width = (int(part) for part in parts)
+    return channels, height, width
 
 
 def main() -> None:

@@ -37,6 +37,8 @@ class ConsoleReporter:
         self._close_bar()
         self._stage = stage
         if not self._console.is_terminal:
+            # A log has no bars: one line says what is being waited for.
+            self._console.print(f"[dim]…[/] {stage:<9} started", soft_wrap=True)
             return
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

@@ -32,7 +32,7 @@ def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
 
 def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(FoldtinyError, match="cannot create the folder .*/file/sub: not a directory"):
+    with pytest.raises(FoldtinyError, match=r"cannot create the folder .*/file/sub: not a directory"):
         make_dir(tmp_path / "file" / "sub")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from foldtiny import boards, data
 from foldtiny.pipeline import steps
-from foldtiny.pipeline.request import DeployRequest, check_sparsity
+from foldtiny.pipeline.request import DeployRequest, Shape, check_sparsity
 from foldtiny.progress import ProgressFn
 from foldtiny.stages import StageOutput
 from foldtiny.zoo import checkpoint
@@ -15,7 +15,7 @@ from foldtiny.zoo import checkpoint
 def fold(
     model: str,
     weights: Path | None,
-    input_shape: tuple[int, ...] | None,
+    input_shape: Shape | None,
     data_spec: str | None,
     path: Path,
     sparsity: float,
@@ -35,7 +35,7 @@ def fold(
 def convert(
     model: str,
     weights: Path | None,
-    input_shape: tuple[int, ...] | None,
+    input_shape: Shape | None,
     data_spec: str | None,
     path: Path,
     precision: str,

@@ -11,7 +11,7 @@ from foldtiny.pipeline.model import ReadyModel, model_directory, prepare_folded,
 from foldtiny.pipeline.request import DeployRequest
 from foldtiny.progress import Reporter, SilentReporter
 from foldtiny.resources import write_atomic
-from foldtiny.result import DeployResult
+from foldtiny.result import DeployResult, Parameters
 from foldtiny.stages import StageRecord, exclusive
 
 
@@ -45,25 +45,25 @@ def deploy(request: DeployRequest, reporter: Reporter | None = None) -> DeployRe
         run = run_on_board(request, board, model, reporter)
         if run is None:
             return None
-        result = _assemble(request, model, run, reporter.texts)
+        result = _assemble(request, board.name, model, run, reporter.texts)
         path = run.directory / "result.json"
         result.artefacts["result"] = str(path)
         write_atomic(path, json.dumps(result.to_dict(), indent=2, sort_keys=True) + "\n")
         return result
 
 
-def _assemble(request: DeployRequest, model: ReadyModel, run: BoardRun, notes: list[str]) -> DeployResult:
+def _assemble(request: DeployRequest, board: str, model: ReadyModel, run: BoardRun, notes: list[str]) -> DeployResult:
     return DeployResult(
-        board=request.board if run.board is None else run.board.name,
-        source=run.measurement["source"],
-        device=run.measurement["device"],
+        board=board,
+        source=run.source,
+        device=run.device,
         runtime=request.runtime,
         precision=model.precision,
         model=model.name,
         method=model.method,
         sparsity=model.sparsity,
         parameters=model.parameters,
-        macs=model.macs,
+        macs=model.macs if model.macs.folded is not None else Parameters(run.macs, run.macs),
         accuracy=run.accuracy,
         flash_bytes=run.flash,
         ram_bytes=run.ram,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from foldtiny import data
 from foldtiny.data import ImageSet
 from foldtiny.pipeline import steps
-from foldtiny.pipeline.request import DeployRequest
+from foldtiny.pipeline.request import DeployRequest, Shape
 from foldtiny.progress import Reporter
 from foldtiny.resources import asset
 from foldtiny.result import Accuracy, Parameters
@@ -64,12 +64,13 @@ def prepare_tflite(request: DeployRequest, reporter: Reporter) -> ReadyModel:
         If the file is not a .tflite that foldtiny understands.
     """
     from foldtiny import aot, reference
+    from foldtiny.pipeline.inputs import load_inputs
 
     assert request.tflite is not None
     content = steps.read_tflite(request.tflite)
-    graph = aot.read(content, name=request.tflite.stem)
+    compiled = aot.compile_tflite(content, name=request.tflite.stem)
     if request.inputs:
-        inputs = reference.load_inputs(content, request.inputs)[: request.runs]
+        inputs = load_inputs(request.inputs, compiled.inputs)[: request.runs]
     else:
         reporter.note(f"no --inputs given: {request.runs} seeded random inputs are run")
         inputs = reference.random_inputs(content, request.runs, request.seed)
@@ -77,7 +78,7 @@ def prepare_tflite(request: DeployRequest, reporter: Reporter) -> ReadyModel:
         name=request.tflite.stem,
         directory=model_directory(request),
         tflite=request.tflite,
-        precision=aot.precision(graph),
+        precision="float32" if compiled.inputs[0].dtype == "float32" else "int8",
         inputs=inputs,
         artefacts={"tflite": str(request.tflite)},
     )
@@ -184,8 +185,9 @@ class _Source:
         return str(self.record.result["sha256"])
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        return tuple(self.record.result["input_shape"])
+    def input_shape(self) -> Shape:
+        channels, height, width = self.record.result["input_shape"]
+        return channels, height, width
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -206,7 +208,7 @@ def _open(request: DeployRequest, workspace: Workspace) -> _Source:
         def read() -> Any:
             return checkpoint.load(path)
 
-        identity = {"file": file_hash(path)}
+        identity: dict[str, Any] = {"file": file_hash(path)}
     else:
         loaded = checkpoint.load_model(request.model, request.weights, request.input_shape)
 

@@ -13,6 +13,9 @@ PRECISIONS = ("int8", "float32")
 OPTIMIZE = ("speed", "size")
 METHODS = ("ward", "kmeans")
 
+Shape = tuple[int, int, int]
+"""Channels, height, width of one image."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeployRequest:
@@ -22,7 +25,7 @@ class DeployRequest:
     sparsity: float = 0.25
     model: str = "default"
     weights: Path | None = None
-    input_shape: tuple[int, ...] | None = None
+    input_shape: Shape | None = None
     method: str = "ward"
     precision: str = "int8"
     runtime: str = "aot"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from foldtiny import data
 from foldtiny.data import ImageSet
 from foldtiny.errors import DataError
+from foldtiny.pipeline.request import Shape
 from foldtiny.progress import ProgressFn
 from foldtiny.resources import write_atomic
 from foldtiny.stages import StageOutput
@@ -126,7 +127,7 @@ def compile_project(
     return StageOutput(result, summary, files)
 
 
-def calibration_images(spec: str | None, input_shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
+def calibration_images(spec: str | None, input_shape: Shape) -> npt.NDArray[np.float32] | None:
     """Return images to calibrate the quantisation on, or None where there are none."""
     return data.load(spec, "calibration", input_shape=input_shape).images if spec else None
 

@@ -1,0 +1,236 @@
+"""The board half of a deployment: .tflite → C → project → firmware → measured board."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foldtiny import aot, reference
+from foldtiny.aot import host
+from foldtiny.boards import Board
+from foldtiny.device import build as firmware_build
+from foldtiny.device.measure import measure
+from foldtiny.device.versions import program_version
+from foldtiny.errors import MeasureError
+from foldtiny.pipeline import steps
+from foldtiny.pipeline.model import ReadyModel, array_hash, images_hash
+from foldtiny.pipeline.request import DeployRequest
+from foldtiny.progress import ProgressFn, Reporter
+from foldtiny.project import Project
+from foldtiny.resources import write_atomic
+from foldtiny.result import Accuracy, BitExact, FlashBytes, Latency, RamBytes
+from foldtiny.stages import StageOutput, StageRecord, Workspace, file_hash, tree_hash
+
+# A float32 network may add in another order than the reference; this much of the largest output is allowed.
+FLOAT_TOLERANCE = 1e-4
+_REFERENCE = "TFLite Micro's reference kernels"
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRun:
+    """What running on a board gave, for the result."""
+
+    directory: Path
+    source: str
+    device: str
+    macs: int
+    accuracy: Accuracy
+    flash: FlashBytes
+    ram: RamBytes
+    latency: Latency
+    bit_exact: BitExact
+    artefacts: dict[str, str]
+    records: list[StageRecord]
+
+
+def run_on_board(request: DeployRequest, board: Board, model: ReadyModel, reporter: Reporter) -> BoardRun | None:
+    """Compile, build, run and measure; None for a dry run, which ends with the firmware built."""
+    directory = model.directory / f"{board.name}-{request.runtime}"
+    workspace = Workspace(directory, reporter, reuse=request.reuse)
+    content = steps.read_tflite(model.tflite)
+    tflite_hash = hashlib.sha256(content).hexdigest()
+    project = Project(
+        directory / "project",
+        board,
+        {"hardware": board.hardware.environment if board.hardware else None, "simulated": board.simulator.environment},
+    )
+    compiled = workspace.run(
+        "compile",
+        lambda _: steps.compile_project(
+            content,
+            board,
+            project.directory,
+            title=model.name,
+            optimize=request.optimize,
+            class_names=model.class_names,
+        ),
+        inputs={
+            "tflite": tflite_hash,
+            "board": board.model_dump(mode="json"),
+            "optimize": request.optimize,
+            "title": model.name,
+            "class_names": list(model.class_names),
+        },
+        code=("aot", "project", "firmware", "templates"),
+    )
+    records = [compiled]
+    accuracy = model.accuracy
+    if model.images is not None:
+        scored = _accuracy_stage(model, content, tflite_hash, reporter, request)
+        records.append(scored)
+        accuracy = Accuracy(**{**_fields(accuracy), "deployed": scored.result["accuracy"]})
+    elf = directory / "firmware.elf"
+    built = workspace.run(
+        "build",
+        lambda progress: _build(project, elf, progress),
+        inputs={
+            "project": tree_hash(project.directory),
+            "environment": board.simulator.environment,
+            "compiler": program_version(board.simulator.compiler),
+        },
+        code=("device",),
+    )
+    records.append(built)
+    if request.dry_run:
+        return None
+    measured = workspace.run(
+        "measure",
+        lambda progress: _measure(board, elf, content, model, compiled.result["model_hash"], progress),
+        inputs={
+            "elf": file_hash(elf),
+            "tflite": tflite_hash,
+            "inputs": array_hash(np.concatenate([a.reshape(-1).view(np.uint8) for s in model.inputs for a in s])),
+            "simulator": program_version(board.simulator.command[0]),
+        },
+        code=("device", "reference"),
+    )
+    records.append(measured)
+    return _summarise(board, model, directory, accuracy, compiled.result, built.result, measured.result, records)
+
+
+def _accuracy_stage(
+    model: ReadyModel, content: bytes, tflite_hash: str, reporter: Reporter, request: DeployRequest
+) -> StageRecord:
+    """Run the generated C on every labelled image; the result serves all boards, so it lies beside the model."""
+
+    def run(progress: ProgressFn) -> StageOutput:
+        assert model.images is not None and model.images.labels is not None
+        compiled = aot.compile_tflite(content, target="portable")
+        samples = reference.quantise_images(content, model.images.images)
+        logits = reference.logits(content, host.run(compiled, samples, progress))
+        correct = float((logits.argmax(1) == model.images.labels).mean())
+        summary = f"{correct:.2%} of {len(samples):,} images right, run through the generated C on this machine"
+        return StageOutput({"accuracy": correct, "images": len(samples)}, summary)
+
+    workspace = Workspace(model.directory, reporter, reuse=request.reuse)
+    inputs = {"tflite": tflite_hash, "images": images_hash(model.images)}
+    return workspace.run("accuracy", run, inputs=inputs, code=("aot", "firmware", "reference"))
+
+
+def _build(project: Project, elf: Path, progress: ProgressFn) -> StageOutput:
+    built = firmware_build.build(project, str(project.environments["simulated"]), progress=progress)
+    write_atomic(elf, built.elf.read_bytes())
+    sizes = built.footprint
+    summary = (
+        f"flash {sizes.flash_total:,} B (model {sizes.flash_model:,}, engine {sizes.flash_engine:,}), "
+        f"static RAM {sizes.ram_static:,} B"
+    )
+    return StageOutput(sizes.to_dict(), summary, (elf,))
+
+
+def _measure(
+    board: Board, elf: Path, content: bytes, model: ReadyModel, model_hash: str, progress: ProgressFn
+) -> StageOutput:
+    progress("running the reference interpreter", 0.0)
+    expected = reference.outputs(content, model.inputs)
+    measured = measure(board, elf, model.inputs, expected, progress, model_hash=model_hash)
+    largest = max((float(np.abs(a).max()) for sample in expected for a in sample), default=0.0)
+    result = measured.to_dict() | {"tolerance": FLOAT_TOLERANCE * largest if model.precision == "float32" else 0.0}
+    _judge(board, model, result)
+    exact = result["bit_exact"]
+    summary = f"{exact['matching']}/{exact['checked']} bit-exact"
+    if result["tolerance"]:
+        summary = f"{exact['checked']} outputs within {result['max_difference']:.1e} of the reference"
+    return StageOutput(result, f"{summary} on {board.simulator.title}")
+
+
+def _judge(board: Board, model: ReadyModel, result: dict[str, Any]) -> None:
+    """Refuse a measurement whose outputs are wrong: its speed is worth nothing."""
+    exact, mismatch = result["bit_exact"], result["first_mismatch"]
+    if model.precision == "float32":
+        wrong = result["max_difference"] > result["tolerance"]
+    else:
+        wrong = exact["matching"] != exact["checked"]
+    if wrong:
+        raise MeasureError(
+            f"{model.name} on {board.name}: only {exact['matching']} of {exact['checked']} outputs equal {_REFERENCE}; "
+            f"the first difference is input {mismatch['sample']}, value {mismatch['index']}: "
+            f"{mismatch['found']:g} instead of {mismatch['expected']:g}",
+            "this is a bug in foldtiny: please report it with the .tflite file",
+        )
+
+
+def _summarise(
+    board: Board,
+    model: ReadyModel,
+    directory: Path,
+    accuracy: Accuracy,
+    compiled: dict[str, Any],
+    built: dict[str, Any],
+    measured: dict[str, Any],
+    records: list[StageRecord],
+) -> BoardRun:
+    stack = measured["stack_bytes"]["high_water"]
+    latency = measured["latency"]
+    return BoardRun(
+        directory=directory,
+        source=measured["source"],
+        device=measured["simulator"] or board.title,
+        macs=compiled["macs"],
+        accuracy=accuracy,
+        flash=FlashBytes(built["flash_total"], built["flash_model"], built["flash_engine"], board.limits.flash_bytes),
+        ram=RamBytes(
+            total=built["ram_static"] + stack,
+            planned=compiled["arena_bytes"],
+            static=built["ram_static"],
+            stack=stack,
+            limit=board.limits.ram_bytes,
+        ),
+        latency=Latency(
+            instructions=latency["instructions"],
+            ms=latency["ms"],
+            runs=latency["runs"],
+            basis=_basis(board, measured),
+            ms_min=latency["ms_min"],
+            ms_p95=latency["ms_p95"],
+        ),
+        bit_exact=BitExact(
+            checked=measured["bit_exact"]["checked"],
+            matching=measured["bit_exact"]["matching"],
+            reference=_REFERENCE,
+            max_abs_difference=measured["max_difference"],
+            tolerance=measured["tolerance"],
+        ),
+        artefacts={
+            "project": str(directory / "project"),
+            "firmware": str(directory / "firmware.elf"),
+            "measurement": str(directory / "measure.json"),
+        },
+        records=records,
+    )
+
+
+def _basis(board: Board, measured: dict[str, Any]) -> str:
+    if measured["source"] == "hardware":
+        return "measured on the board"
+    if measured["latency"]["unit"] == "instructions":
+        return f"simulated: instructions at {board.clock_hz / 1e6:g} MHz, one a cycle"
+    return f"simulated: {board.simulator.meaning}"
+
+
+def _fields(accuracy: Accuracy) -> dict[str, Any]:
+    return {name: getattr(accuracy, name) for name in ("dense", "folded", "images", "dataset")}

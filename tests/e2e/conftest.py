@@ -1,0 +1,71 @@
+"""The real command line in subprocesses, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> dict[str, Any]:
+        """Return stdout, which must be one JSON object and nothing else."""
+        value: dict[str, Any] = json.loads(self.out)
+        return value
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def run() -> Run:
+    """Return a function that runs ``foldtiny`` with the given arguments."""
+
+    def run_foldtiny(*arguments: object, cwd: Path | None = None, env: dict[str, str] | None = None) -> Outcome:
+        done = subprocess.run(
+            [sys.executable, "-m", "foldtiny", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env={**os.environ, "COLUMNS": "200", **(env or {})},
+            timeout=600,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return run_foldtiny
+
+
+@pytest.fixture(scope="session")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One output folder for a whole worker, so that later tests reuse the fold and the conversion."""
+    return tmp_path_factory.mktemp("build")
+
+
+def simulators() -> set[int]:
+    """Return the process ids of all QEMU simulators on this machine."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().split(b"\0")[0]
+            except OSError:
+                continue
+            if b"qemu" in command:
+                found.add(int(entry.name))
+    return found
