@@ -171,7 +171,7 @@ def balanced(labels: np.ndarray[Any, Any] | None, total: int, count: int) -> np.
 
 
 def split_spec(spec: str) -> tuple[str, str]:
-    """Return what kind of data ``spec`` names, and its file or folder; a bare ``FILE.npz`` stands for ``npz:FILE.npz``."""
+    """Return what kind of data ``spec`` names, and its file or folder; ``F.npz`` stands for ``npz:F.npz``."""
     kind, _, path = spec.partition(":")
     if not path and Path(spec).suffix in (".npz", ".npy"):
         return Path(spec).suffix[1:], spec

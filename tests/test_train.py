@@ -111,7 +111,7 @@ train("lenet5", sys.argv[1], out=Path(sys.argv[2]), epochs=4, batch_size=10, wid
 """
 
 
-@pytest.mark.parametrize(("fraction", "whole_epochs"), [(0.0, 0), (0.3, 1), (0.99, 3)])
+@pytest.mark.parametrize(("fraction", "whole_epochs"), [(0.3, 1), (0.99, 3)])
 def test_killed_and_resumed_is_like_uninterrupted(
     fraction: float, whole_epochs: int, images: Path, uninterrupted: Path, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ def read(path: Path) -> tuple[dict[str, Any], str]:
             # torch warns about pickles of other protocols, which are refused below anyway.
             warnings.simplefilter("ignore")
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        if isinstance(content, dict) and content.get("format") == FORMAT:
+            _check_sums(data)
     except Exception as error:
         # torch refuses whatever is not plain numbers before it runs, and says what the pickle asked for.
         wanted = re.search(r"(?:GLOBAL|class|function|global:?) ([A-Za-z_][\w.]*\.\w+)", str(error))
@@ -64,6 +67,14 @@ def read(path: Path) -> tuple[dict[str, Any], str]:
             f"{path}: holds {type(content).__name__} (expected: a checkpoint)", "give a file written by foldtiny"
         )
     return content, hashlib.sha256(data).hexdigest()
+
+
+def _check_sums(data: bytes) -> None:
+    # torch does not compare the checksums that it writes, so a flipped bit in a weight would pass unnoticed.
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} is damaged")
 
 
 def header_of(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:

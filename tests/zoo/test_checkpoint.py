@@ -190,6 +190,16 @@ def test_cut_short(fraction: float, tmp_path: Path) -> None:
         checkpoint.load(path)
 
 
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
+def test_a_flipped_bit_in_a_weight(place: float, tmp_path: Path) -> None:
+    path = write(tmp_path / "m.pt", zoo.create("lenet5", width=0.25), config={"width": 0.25})
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * place)] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"is not a checkpoint \(it is cut short, damaged, or another kind of file\)"):
+        checkpoint.load(path)
+
+
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         checkpoint.load_model(str(tmp_path / "none.pt"))
