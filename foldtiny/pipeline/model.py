@@ -128,7 +128,7 @@ def prepare_folded(request: DeployRequest, reporter: Reporter) -> ReadyModel:
     converted = workspace.run(
         "convert",
         lambda progress: steps.convert(
-            checkpoint.load(folded_path),
+            checkpoint.load(folded_path, trusted_factory=request.model if ":" in request.model else None),
             tflite_path,
             calibration,
             precision=request.precision,
