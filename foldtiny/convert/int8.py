@@ -66,7 +66,10 @@ class Converter:
         return self._run(converter)
 
     def _new(self) -> Any:
-        return tensorflow().lite.TFLiteConverter.from_concrete_functions([self._function], self._model)
+        converter = tensorflow().lite.TFLiteConverter.from_concrete_functions([self._function], self._model)
+        # The function is frozen already: a detour through a SavedModel on disk would only cost time and space.
+        converter.experimental_lower_to_saved_model = False
+        return converter
 
     @staticmethod
     def _run(converter: Any) -> bytes:

@@ -52,7 +52,8 @@ def handlers() -> dict[str, Handler]:
 
 def supported() -> str:
     """Return the supported operators as text: each once, without overload and in-place mark."""
-    return ", ".join(sorted({operator.split(".")[1].rstrip("_") for operator in handlers()}))
+    names = {operator.split(".")[1].rstrip("_") for operator in handlers()}
+    return ", ".join(sorted(name for name in names if not name.startswith("_")))
 
 
 @dataclass(slots=True)

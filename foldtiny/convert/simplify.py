@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from foldtiny.convert.ir import Affine, Conv, Graph, Linear, Mean, Node, Reshape, pruned
+from foldtiny.convert.ir import Affine, Conv, Graph, Linear, Mean, Node, Pool, Reshape, pruned
 
 
 def simplify(graph: Graph) -> Graph:
     """Return an equal graph in which BatchNorm and constants are part of the convolutions wherever that is exact."""
-    for rule in (_fuse_into_producer, _fuse_into_consumer, _merge_reshapes):
+    for rule in (_fuse_into_producer, _fuse_into_consumer, _merge_reshapes, _merge_strides):
         while (smaller := _apply(graph, rule)) is not None:
             graph = smaller
     return graph
@@ -93,3 +93,11 @@ def _merge_reshapes(producer: Node, node: Node) -> Node | None:
     if isinstance(producer, Mean) and producer.axes == (2, 3) and node.shape == producer.shape[:2]:
         return replace(producer, name=node.name, shape=node.shape)
     return None
+
+
+def _merge_strides(producer: Node, node: Node) -> Node | None:
+    """Rows skipped, then columns skipped: one step that skips both."""
+    if not (isinstance(producer, Pool) and isinstance(node, Pool) and producer.kernel == node.kernel == (1, 1)):
+        return None
+    stride = (producer.stride[0] * node.stride[0], producer.stride[1] * node.stride[1])
+    return replace(node, inputs=producer.inputs, stride=stride)

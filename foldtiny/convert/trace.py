@@ -7,12 +7,14 @@ import copy
 import inspect
 import io
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from foldtiny.convert.ir import Graph, Input, Node, pruned
 from foldtiny.convert.registry import Call, Ref, handlers, identifier, short, supported, where
@@ -34,7 +36,7 @@ def evaluation_copy(module: nn.Module) -> nn.Module:
     except (RuntimeError, TypeError, AttributeError) as error:
         raise ConvertError(
             f"the network {type(module).__name__} cannot be copied: {_first_line(error)}",
-            "keep only modules, parameters and plain values in it",
+            "take weight_norm and other computed tensors out of it (torch.nn.utils.remove_weight_norm)",
         ) from error
 
 
@@ -112,7 +114,7 @@ def _export(module: nn.Module, example: torch.Tensor) -> torch.export.ExportedPr
             return torch.export.export(module, (example,), strict=False)
         except Exception as error:
             raise ConvertError(
-                f"{where(paths[-1] if paths else '')} cannot be traced by torch.export: {_first_line(error)}",
+                f"{where(paths[-1] if paths else '')} cannot be traced by torch.export: {_reason(error)}",
                 "make its control flow independent of the values in tensors",
             ) from error
         finally:
@@ -169,6 +171,11 @@ class _Builder:
     def _call(self, node: torch.fx.Node) -> Any:
         operator, module = str(node.target), _module_path(node)
         arguments = self._arguments(node)
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) and "dropout" not in operator:
+            raise ConvertError(
+                f"{where(module)} draws random numbers with {short(operator)} (allowed: the same result every time)",
+                "draw them only where self.training is set",
+            )
         if not _holds_ref(arguments):
             return _function(node)(*_resolved(node.args, self.values), **_resolved(node.kwargs, self.values))
         if operator not in self.operators:
@@ -212,6 +219,8 @@ class _Builder:
             raise ConvertError(
                 "the network's output does not depend on the image", "return a value computed from the image"
             )
+        if isinstance(self.nodes[results[0].name], Input):
+            raise ConvertError("the network returns its input unchanged", "give a network with at least one layer")
         return results[0]
 
 
@@ -232,6 +241,15 @@ def _holds_ref(arguments: dict[str, Any]) -> bool:
 def _module_path(node: torch.fx.Node) -> str:
     stack = node.meta.get("nn_module_stack") or {}
     return str(list(stack.values())[-1][0]) if stack else ""
+
+
+def _reason(error: BaseException) -> str:
+    """Return what torch.export objects to; for a decision by data, the line of source that makes it."""
+    if not isinstance(error, GuardOnDataDependentSymNode):
+        return _first_line(error)
+    found = re.search(r'File "[^"]*", line (\d+), in .+\n\s*(.+)', str(error))
+    source = f" (line {found[1]}: {found[2].strip()})" if found else ""
+    return f"a decision depends on the values in a tensor{source}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -71,6 +71,14 @@ def leaky_relu(call: Call) -> Ref:
     return call.binary("add", call.affine(value, slope, 0.0), positive)
 
 
+@register("aten.prelu.default")
+def prelu(call: Call) -> Ref:
+    """Leaky ReLU with a trained slope, one or one per channel."""
+    value, slope = call.ref("self"), call.parameter("weight").reshape(-1)
+    positive = call.affine(_activate(call, value, "relu"), 1.0 - slope, 0.0)
+    return call.binary("add", call.affine(value, slope, 0.0), positive)
+
+
 @register("aten.sigmoid.default", "aten.sigmoid_.default")
 def sigmoid(call: Call) -> Ref:
     """The logistic function."""
