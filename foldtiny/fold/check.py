@@ -20,6 +20,7 @@ from torch import nn
 from foldtiny.fold.groups import CONVOLUTIONS, NORMS, Group, IntArray
 from foldtiny.fold.merge import apply, mean_sum, replace, shifted
 from foldtiny.fold.report import SkippedGroup
+from foldtiny.fold.trace import INPUT, tensors
 
 #: Relative difference of outputs that double and single precision rounding stays far below.
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 2e-3}
@@ -83,14 +84,16 @@ def _try(probe: nn.Module, inputs: tuple[Any, ...], groups: list[Group], seed: i
         with torch.no_grad():
             for group, labels in plans:
                 duplicate(twins, group, labels)
-            before = _tensors(twins(*inputs))
+            before = tensors(twins(*inputs))
             waiting = groups
             for _, labels in plans:
                 merge = mean_sum(labels)
                 apply(twins, waiting[0], merge)
                 waiting = shifted(waiting[1:], waiting[0], merge)
-            after = _tensors(twins(*inputs))
+            after = tensors(twins(*inputs))
     except Exception as error:
+        if len(groups) == 1 and INPUT in groups[0].operators:
+            return _mixed(groups[0])
         text = (str(error).strip().splitlines() or [""])[0]
         return f"the network does not run with fewer of these channels ({type(error).__name__}: {text})"
     if [t.shape for t in before] != [t.shape for t in after]:
@@ -99,12 +102,14 @@ def _try(probe: nn.Module, inputs: tuple[Any, ...], groups: list[Group], seed: i
         scale = float(old.abs().max()) if old.numel() else 0.0
         difference = float((old - new).abs().max()) if old.numel() else 0.0
         if not math.isfinite(scale) or difference > _TOLERANCE.get(old.dtype, 0.0) * (scale + 1e-30):
-            return f"something on its way mixes channels{_between(groups[0])}"
+            return _mixed(groups[0])
     return ""
 
 
-def _between(group: Group) -> str:
-    return f" (one of {', '.join(group.operators)})" if group.operators else ""
+def _mixed(group: Group) -> str:
+    if INPUT in group.operators:
+        return "its channels are tied to those of the network's input"
+    return f"something on its way mixes channels (one of {', '.join(group.operators) or 'its layers'})"
 
 
 def uneven_classes(blocks: IntArray, rng: np.random.Generator) -> IntArray:
@@ -162,13 +167,3 @@ def randomise(model: nn.Module, generator: torch.Generator) -> None:
                 if parameter.is_floating_point():
                     noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
                     parameter.add_(noise.to(parameter.dtype) * 0.1)
-
-
-def _tensors(output: Any) -> list[torch.Tensor]:
-    if isinstance(output, torch.Tensor):
-        return [output]
-    if isinstance(output, dict):
-        output = list(output.values())
-    if isinstance(output, (tuple, list)):
-        return [tensor for part in output for tensor in _tensors(part)]
-    return []

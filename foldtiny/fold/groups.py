@@ -9,7 +9,7 @@ into index arrays and refuses whatever it does not know. Whether a group is *rig
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -118,48 +118,48 @@ def find(
     """
     graph = trace(model, inputs)
     modules = dict(model.named_modules())
-    names = {module: name for name, module in modules.items()}
     tied = _tied_layers(model)
     covered: dict[str, npt.NDArray[np.bool_]] = {}
     groups: list[Group] = []
     skipped: list[SkippedGroup] = []
     for name in order:
         module = modules[name]
-        if not isinstance(module, (*CONVOLUTIONS, nn.Linear)) or module not in graph.module2node:
+        if not isinstance(module, (*CONVOLUTIONS, nn.Linear)):
             continue
-        width = module.out_channels if isinstance(module, CONVOLUTIONS) else module.out_features
-        free = np.flatnonzero(~covered.setdefault(name, np.zeros(int(width), dtype=bool)))
-        if not free.size:
+        if module not in graph.module2node:
+            skipped.append(SkippedGroup(name, "the outputs do not depend on it in a way that the trace can follow"))
             continue
-        for members, reason, operators in _split(graph, module, free, names):
-            group = Group(
-                name,
-                members,
-                np.zeros(len(members[0].positions), np.int64),
-                _norms(graph, members, modules),
-                operators,
-            )
-            for member in group.having("out") + group.having("through"):
-                if not isinstance(modules[member.layer], (*CONVOLUTIONS, nn.Linear)):
-                    continue
-                axis = covered.setdefault(member.layer, np.zeros(_width(modules[member.layer]), dtype=bool))
-                axis[member.positions.ravel()] = True
+        free = np.flatnonzero(~covered.setdefault(name, np.zeros(_width(module), dtype=bool)))
+        for group, reason in _starting_at(graph, name, free, modules) if free.size else ():
+            _cover(covered, group, modules)
             if not group.having("in") and not reason:
                 continue  # the network's output
             reason = reason or _unfoldable(group, modules, tied)
-            if reason:
-                skipped.append(SkippedGroup(name, reason))
-                continue
-            blocks, reason = _blocks(group, modules)
-            if reason:
-                skipped.append(SkippedGroup(name, reason))
+            blocks, cut = (group.blocks, reason) if reason else _blocks(group, modules)
+            if cut:
+                skipped.append(SkippedGroup(name, cut))
             else:
-                groups.append(Group(name, group.members, blocks, group.norms, operators))
+                groups.append(replace(group, blocks=blocks))
     return _unique_names(groups), tuple(skipped)
 
 
-def _width(module: nn.Module) -> int:
-    return int(module.out_features if isinstance(module, nn.Linear) else module.out_channels)  # type: ignore[arg-type]
+def _cover(covered: dict[str, npt.NDArray[np.bool_]], group: Group, modules: dict[str, nn.Module]) -> None:
+    """Note which output channels belong to a group."""
+    for member in group.having("out") + group.having("through"):
+        module = modules[member.layer]
+        if isinstance(module, (*CONVOLUTIONS, nn.Linear)):
+            axis = covered.setdefault(member.layer, np.zeros(_width(module), dtype=bool))
+            places = member.positions.ravel()
+            axis[places[places < axis.size]] = True
+
+
+def _width(module: nn.Module, role: Role = "out") -> int:
+    """Return the length of a foldable module's axis."""
+    if isinstance(module, nn.Linear):
+        return module.in_features if role == "in" else module.out_features
+    if isinstance(module, CONVOLUTIONS):
+        return int(module.in_channels if role == "in" else module.out_channels)
+    return int(getattr(module, "num_features", 0) or getattr(module, "num_parameters", 0))
 
 
 def _unique_names(groups: list[Group]) -> tuple[Group, ...]:
@@ -168,18 +168,19 @@ def _unique_names(groups: list[Group]) -> tuple[Group, ...]:
     result = []
     for group in groups:
         count = seen[group.name] = seen.get(group.name, 0) + 1
-        name = group.name if count == 1 else f"{group.name}#{count}"
-        result.append(Group(name, group.members, group.blocks, group.norms, group.operators))
+        result.append(group if count == 1 else replace(group, name=f"{group.name}#{count}"))
     return tuple(result)
 
 
-def _split(
-    graph: Any, module: nn.Module, channels: IntArray, names: dict[nn.Module, str]
-) -> Iterator[tuple[tuple[Member, ...], str, tuple[str, ...]]]:
-    """Yield the members of the groups that start at some output channels of a module.
+def _starting_at(
+    graph: Any, name: str, channels: IntArray, modules: dict[str, nn.Module]
+) -> Iterator[tuple[Group, str]]:
+    """Yield the groups that start at some output channels of a module, each with why it cannot be folded, if so.
 
     Channels of one producer fall into several groups where a concatenation or a slice couples them differently.
     """
+    module = modules[name]
+    names = {module: layer for layer, module in modules.items()}
     pruner = graph.get_pruner_of_module(module)
     items = graph.get_pruning_group(module, pruner.prune_out_channels, channels.tolist())
     reason, operators = "", []
@@ -187,9 +188,8 @@ def _split(
     for item in items:
         target = item.dep.target.module
         if target not in names:
-            found = _foreign(target, item.dep.target)
-            reason = reason or found
-            operators.append(operator(item.dep.target))
+            reason = reason or _foreign(target)
+            operators.append(operator(graph, item.dep.target))
             continue
         outward = graph.is_out_channel_pruning_fn(item.dep.handler)
         inward = graph.is_in_channel_pruning_fn(item.dep.handler)
@@ -201,24 +201,18 @@ def _split(
     for channel in channels.tolist():
         signature = tuple((key, len(axis[channel])) for key, axis in axes.items() if channel in axis)
         signatures.setdefault(signature, []).append(channel)
-    for signature, members in signatures.items():
-        yield (
-            tuple(
-                Member(layer, role, np.asarray([sorted(axes[layer, role][c]) for c in members], dtype=np.int64))
-                for (layer, role), _ in signature
-            ),
-            reason,
-            tuple(dict.fromkeys(operators)),
+    for signature, held in signatures.items():
+        members = tuple(
+            Member(layer, role, np.asarray([sorted(axes[layer, role][c]) for c in held], dtype=np.int64))
+            for (layer, role), _ in signature
         )
+        blocks = np.zeros(len(held), dtype=np.int64)
+        yield Group(name, members, blocks, _norms(graph, members, modules), tuple(dict.fromkeys(operators))), reason
 
 
-def _foreign(target: Any, node: Any) -> str:
+def _foreign(target: Any) -> str:
     """Return why a node outside the network's modules forbids folding, or nothing."""
-    if isinstance(target, nn.Parameter):
-        return "a parameter outside any layer works on its channels"
-    if type(target).__name__ in ("_UnbindOp", "_ExpandOp"):
-        return f"it feeds {operator(node)}, which folding does not know"
-    return ""
+    return "a parameter outside any layer works on its channels" if isinstance(target, nn.Parameter) else ""
 
 
 def _tied_layers(model: nn.Module) -> frozenset[str]:
@@ -236,6 +230,8 @@ def _unfoldable(group: Group, modules: dict[str, nn.Module], tied: frozenset[str
         kind = type(module).__name__
         if not isinstance(module, FOLDABLE):
             return f"{kind} '{member.layer}' cannot be folded"
+        if member.positions.max() >= max(_width(module, member.role), 1) and not isinstance(module, nn.PReLU):
+            return f"the trace cannot tell which of its channels {kind} '{member.layer}' reads"
         if member.layer in tied:
             return f"{kind} '{member.layer}' shares its weights with another layer"
         if parametrize.is_parametrized(module) or not _plain(module):

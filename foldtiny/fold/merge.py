@@ -7,6 +7,7 @@ to their input slices. For the mean/sum merge with the one-hot assignment M (n x
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -97,18 +98,13 @@ def shifted(groups: Sequence[Group], folded: Group, merge: Merge) -> list[Group]
             before = gone.get((member.layer, _axes(member)[0]))
             moved = member.positions if before is None else member.positions - np.searchsorted(before, member.positions)
             members.append(Member(member.layer, member.role, moved))
-        result.append(replace_members(group, tuple(members)))
+        result.append(dataclasses.replace(group, members=tuple(members)))
     return result
 
 
 def _axes(member: Member) -> tuple[bool, ...]:
     """Which axes a member's channels lie on: outputs (True), inputs (False)."""
     return {"out": (True,), "in": (False,), "through": (True, False)}[member.role]
-
-
-def replace_members(group: Group, members: tuple[Member, ...]) -> Group:
-    """Return a group with other members."""
-    return Group(group.name, members, group.blocks, group.norms, group.operators)
 
 
 def fold_axis(tensor: torch.Tensor, axis: int, positions: IntArray, keep: IntArray, matrix: Matrix) -> torch.Tensor:

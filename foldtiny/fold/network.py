@@ -119,7 +119,7 @@ def profile(model: nn.Module, inputs: tuple[Any, ...]) -> Profile:
     handles = [
         module.register_forward_hook(record(name))
         for name, module in model.named_modules()
-        if not any(True for _ in module.children())
+        if isinstance(module, (*CONVOLUTIONS, nn.Linear)) or not any(True for _ in module.children())
     ]
     training = model.training
     try:

@@ -27,18 +27,13 @@ def trace(model: nn.Module, inputs: tuple[Any, ...]) -> Any:
     FoldError
         If the network cannot be traced.
     """
-    from torch_pruning.dependency import DependencyGraph
-
     try:
         with warnings.catch_warnings(), torch.enable_grad():
             warnings.simplefilter("ignore")
-            graph = DependencyGraph().build_dependency(model, tuple(_as_node(i) for i in inputs), verbose=False)
-            for node in list(graph.module2node.values()):
-                kind = type(node.module).__name__
-                if kind == "_ConcatOp":
-                    _map_concat(node)
-                elif kind == "_ReshapeOp":
-                    _map_flatten(node)
+            nodes = tuple(_as_node(value) for value in inputs)
+            graph = _graph_class()()
+            graph.build_dependency(model, nodes, output_transform=_traceable, verbose=False)
+            graph.inputs = {value.grad_fn for value in nodes if isinstance(value, torch.Tensor) and value.grad_fn}
             return graph
     except Exception as error:
         raise FoldError(
@@ -47,9 +42,51 @@ def trace(model: nn.Module, inputs: tuple[Any, ...]) -> Any:
         ) from error
 
 
-def operator(node: Any) -> str:
-    """Return what autograd calls a node's operator."""
+def _graph_class() -> Any:
+    from torch_pruning.dependency import DependencyGraph
+
+    class Graph(DependencyGraph):
+        """The graph with exact index mappings where torch-pruning infers them from the layers around."""
+
+        def _build_dependency(self, module2node: Any) -> None:
+            super()._build_dependency(module2node)
+            self._2d_4d = False  # switches its own reshape rule off
+            for node in module2node.values():
+                kind = type(node.module).__name__
+                if kind == "_ConcatOp":
+                    _map_concat(node)
+                elif kind == "_ReshapeOp":
+                    _map_flatten(node)
+
+    return Graph
+
+
+def _traceable(output: Any) -> list[torch.Tensor]:
+    found = [tensor for tensor in tensors(output) if tensor.grad_fn is not None]
+    if not found:
+        raise ValueError("its outputs do not depend on its parameters")
+    return found
+
+
+def tensors(output: Any) -> list[torch.Tensor]:
+    """Return all tensors in a network's output, whatever it is nested in."""
+    if isinstance(output, torch.Tensor):
+        return [output]
+    if isinstance(output, dict):
+        output = list(output.values())
+    if isinstance(output, (tuple, list)):
+        return [tensor for part in output for tensor in tensors(part)]
+    return []
+
+
+INPUT = "input"
+
+
+def operator(graph: Any, node: Any) -> str:
+    """Return what autograd calls a node's operator, or ``INPUT``."""
     function = node.grad_fn
+    if function in graph.inputs:
+        return INPUT
     return function.name() if function is not None and hasattr(function, "name") else type(node.module).__name__
 
 
@@ -70,6 +107,7 @@ def _map_concat(node: Any) -> None:
 
     torch-pruning infers them from the layers around it, and gives up where, say, a flatten follows.
     """
+    node.enable_index_mapping = False
     from torch_pruning.dependency.index_mapping import _ConcatIndexMapping
 
     axis, shapes = node.grad_fn._saved_dim, _shapes(node)
