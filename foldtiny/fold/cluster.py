@@ -84,8 +84,9 @@ def _compact(points: Matrix) -> Matrix:
     """Return points with the same mutual distances in no more dimensions than there are points."""
     if points.shape[1] <= points.shape[0]:
         return points
-    values, vectors = np.linalg.eigh(points @ points.T)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+    gram = points @ points.T
+    # The jitter adds the same amount to every squared distance.
+    return np.linalg.cholesky(gram + (1e-10 * np.trace(gram) / len(gram) + 1e-30) * np.eye(len(gram)))
 
 
 def equal_rows(raw: Matrix) -> IntArray:
