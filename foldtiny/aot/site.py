@@ -85,6 +85,10 @@ class Site:
             self.fail(f"the missing option {name}", "all options stored")
         return options[name]
 
+    def options_flag(self, name: str) -> bool:
+        """Return a yes-or-no option that older files do not have."""
+        return bool((self.operator.options or {}).get(name, False))
+
     def positive(self, name: str, limit: int = 1 << 16) -> int:
         """Return an option that must lie in 1..limit, such as a stride."""
         value = self.option(name)
@@ -117,15 +121,19 @@ class Site:
 
     def quantised(self, tensor: Tensor) -> None:
         """Check that an int8 tensor has one usable scale and zero point."""
+        self.quantised_in(tensor, quant.INT8_MIN, quant.INT8_MAX)
+
+    def quantised_in(self, tensor: Tensor, low: int, high: int) -> None:
+        """Check that a tensor has one usable scale, and a zero point in its type's range."""
         quantisation = tensor.quantisation
         if quantisation is None:
-            self.fail(f"int8 without a scale in '{tensor.name}'", "quantised int8")
+            self.fail(f"{tensor.dtype} without a scale in '{tensor.name}'", "a quantised tensor")
         if len(quantisation.scales) != 1:
             self.fail(f"{len(quantisation.scales)} scales for '{tensor.name}'", "1 for what is computed at run time")
         if quantisation.scales[0] <= 0.0:
             self.fail(f"scale {quantisation.scales[0]} of '{tensor.name}'", "a positive scale")
-        if not quant.INT8_MIN <= quantisation.zero_points[0] <= quant.INT8_MAX:
-            self.fail(f"zero point {quantisation.zero_points[0]} of '{tensor.name}'", "-128 to 127")
+        if not low <= quantisation.zero_points[0] <= high:
+            self.fail(f"zero point {quantisation.zero_points[0]} of '{tensor.name}'", f"{low} to {high}")
 
     def shape(self, tensor: Tensor, expected: Sequence[int]) -> None:
         """Check a tensor's shape."""

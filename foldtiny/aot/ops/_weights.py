@@ -35,12 +35,8 @@ class Rescale:
         return int(self.multipliers[position]), int(self.shifts[position])
 
 
-def rescale(site: Site, weights: Tensor, channels: int, *, axis: int, single_precision: bool = False) -> Rescale:
-    """Compute the factors input scale * weight scale / output scale.
-
-    TFLite multiplies in double precision, except a per-tensor fully connected layer, whose product of scales is a
-    float (``single_precision``).
-    """
+def rescale(site: Site, weights: Tensor, channels: int, *, axis: int) -> Rescale:
+    """Compute the factors input scale * weight scale / output scale, in double precision as TFLite Micro does."""
     source, output = site.input(0), site.output()
     quantisation = weights.quantisation
     if quantisation is None:
@@ -55,11 +51,7 @@ def rescale(site: Site, weights: Tensor, channels: int, *, axis: int, single_pre
         )
     factors = []
     for scale in quantisation.scales:
-        product = source.scale * scale
-        if single_precision and count == 1:
-            with np.errstate(over="ignore"):
-                product = float(np.float32(source.scale) * np.float32(scale))
-        factors.append(site.multiplier(product / output.scale))
+        factors.append(site.multiplier(source.scale * scale / output.scale))
     return Rescale(np.array([m for m, _ in factors], np.int32), np.array([s for _, s in factors], np.int8))
 
 

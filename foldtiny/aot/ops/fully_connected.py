@@ -98,7 +98,7 @@ def parse(site: Site) -> Layer:
         rows=rows,
         weights=weights,
         bias=bias_values(site, 2, outputs, dtype),
-        rescale=rescale(site, matrix, outputs, axis=0, single_precision=True) if quantised else None,
+        rescale=rescale(site, matrix, outputs, axis=0) if quantised else None,
         in_zero=source.zero_point,
         out_zero=output.zero_point,
         clamp=site.int8_range(activation, output) if quantised else quant.float_range(activation),

@@ -1,0 +1,117 @@
+"""Every kernel against TFLite Micro's, on generated networks: byte for byte in int8, closely in float32."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import SearchStrategy
+
+from tests.kernels import cases_simple as simple
+from tests.kernels import cases_weights as weights
+from tests.kernels.case import Case
+from tests.kernels.harness import compare, run_cortex_m4, run_host
+
+INT8: dict[str, tuple[SearchStrategy[Case], int]] = {
+    "conv_2d": (weights.conv_2d(), 320),
+    "depthwise_conv_2d": (weights.depthwise_conv_2d(), 220),
+    "fully_connected": (weights.fully_connected(), 220),
+    "max_pool_2d": (simple.pool("MAX"), 120),
+    "average_pool_2d": (simple.pool("AVERAGE"), 120),
+    "mean": (simple.mean(), 160),
+    "add": (simple.elementwise("ADD"), 160),
+    "sub": (simple.elementwise("SUB"), 120),
+    "mul": (simple.elementwise("MUL"), 120),
+    "softmax": (simple.softmax(), 120),
+    "relu": (simple.unary("RELU"), 60),
+    "relu6": (simple.unary("RELU6"), 60),
+    "logistic": (simple.unary("LOGISTIC"), 60),
+    "quantize": (simple.unary("QUANTIZE"), 60),
+    "pad": (simple.pad("PAD"), 60),
+    "padv2": (simple.pad("PADV2"), 60),
+    "concatenation": (simple.concatenation(), 60),
+    "split": (simple.split(), 60),
+    "transpose": (simple.transpose(), 60),
+    "strided_slice": (simple.strided_slice(), 60),
+}
+"""Each int8 kernel: its generator and how many cases the host compares."""
+
+FLOAT32: dict[str, tuple[SearchStrategy[Case], int]] = {
+    "conv_2d": (weights.conv_2d("float32"), 40),
+    "depthwise_conv_2d": (weights.depthwise_conv_2d("float32"), 40),
+    "fully_connected": (weights.fully_connected("float32"), 40),
+    "max_pool_2d": (simple.pool("MAX", "float32"), 25),
+    "average_pool_2d": (simple.pool("AVERAGE", "float32"), 25),
+    "mean": (simple.mean("float32"), 25),
+    "add": (simple.elementwise("ADD", "float32"), 25),
+    "softmax": (simple.softmax("float32"), 25),
+    "relu": (simple.unary("RELU", "float32"), 10),
+    "relu6": (simple.unary("RELU6", "float32"), 10),
+    "pad": (simple.pad("PAD", "float32"), 15),
+    "quantize": (simple.edges("QUANTIZE"), 20),
+    "dequantize": (simple.edges("DEQUANTIZE"), 20),
+}
+
+Counter = Callable[[str, int], None]
+
+
+def draw_cases(strategy: SearchStrategy[Case], number: int) -> list[Case]:
+    """Let hypothesis generate cases; the same ones in every run.
+
+    They are compared together afterwards (a compiler and an emulator start once for hundreds), so there is nothing to
+    shrink: the smallest failing case is reported.
+    """
+    found: list[Case] = []
+
+    @settings(
+        max_examples=number,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def collect(case: Case) -> None:
+        found.append(case)
+
+    collect()
+    return found[:number]
+
+
+@pytest.mark.parametrize("name", INT8)
+def test_int8_kernel_equals_the_reference_on_the_host(name: str, tmp_path: Path, count_cases: Counter) -> None:
+    strategy, number = INT8[name]
+    cases = draw_cases(strategy, number)
+    compared = compare(cases, run_host(cases, tmp_path))
+    assert compared >= number * 0.9
+    count_cases("host", compared)
+
+
+def test_float32_kernels_agree_with_the_reference_on_the_host(tmp_path: Path, count_cases: Counter) -> None:
+    cases = [case for strategy, number in FLOAT32.values() for case in draw_cases(strategy, number)]
+    compared = compare(cases, run_host(cases, tmp_path), tolerance=1e-5)
+    assert compared >= 280
+    count_cases("host", compared)
+
+
+@pytest.mark.parametrize("optimize", ["size", "speed"])
+def test_int8_kernels_have_no_undefined_behaviour(optimize: str, tmp_path: Path, count_cases: Counter) -> None:
+    cases = [case for strategy, _ in INT8.values() for case in draw_cases(strategy, 5)]
+    flags = ("-O1", "-g0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    count_cases("host", compare(cases, run_host(cases, tmp_path, flags, optimize=optimize)))
+
+
+@pytest.mark.skipif(
+    not (shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm")),
+    reason="needs gcc-arm-none-eabi and qemu-system-arm",
+)
+def test_kernels_equal_the_reference_on_the_simulated_cortex_m4(tmp_path: Path, count_cases: Counter) -> None:
+    cases = [case for strategy, _ in INT8.values() for case in draw_cases(strategy, 18)]
+    cases += [case for strategy, _ in FLOAT32.values() for case in draw_cases(strategy, 3)]
+    compared = compare(cases, run_cortex_m4(cases, tmp_path, target="cortex-m4"), tolerance=1e-5)
+    assert compared >= 300
+    count_cases("simulated Cortex-M4", compared)
