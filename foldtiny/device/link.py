@@ -17,7 +17,7 @@ from foldtiny.device.frame import NAK, PAYLOAD_MAX, REPLY, RUNNING, Frame, Parse
 from foldtiny.device.hello import Hello
 from foldtiny.errors import LinkError
 
-_CHUNK_MIN = 8
+_CHUNK_MIN = 16
 _CHUNK_MAX = PAYLOAD_MAX - 5
 _REDO_MAX = 8
 _RETRY_WAIT_MAX_S = 2.0
@@ -60,7 +60,8 @@ class Device:
     Parameters
     ----------
     port : ports.Port
-        An open port: anything with pyserial's ``read``, ``write``, ``in_waiting``, ``timeout`` and ``close``.
+        An open port: anything with pyserial's ``read``, ``write``, ``in_waiting`` and ``close``, whose ``read``
+        returns soon.
     name : str
         How error messages call it.
     timeout_s : float
@@ -89,8 +90,8 @@ class Device:
         self._waiting: list[Frame] = []
         self._sequence = secrets.randbelow(256)
         self._chunk = _CHUNK_MAX
-        self._streak = 0
         self._slowest_run_s: float | None = None
+        self._quickest_run_s = 0.0
         self._hello: Hello | None = None
         self.retries = 0
 
@@ -257,6 +258,7 @@ class Device:
             limit = self._timeout_s + 20 * self._slowest_run_s * count
         reply = self._request(Request.RUN, struct.pack("<IBI", name, count, checksum), 9 + 8 * count, limit_s=limit)
         spent = (time.monotonic() - started) / count
+        self._quickest_run_s = spent if self._slowest_run_s is None else min(spent, self._quickest_run_s)
         self._slowest_run_s = max(spent, self._slowest_run_s or 0.0)
         _, _, outputs_checksum, *ticks = struct.unpack(f"<IBI{count}Q", reply)
         return ticks, outputs_checksum
@@ -301,21 +303,17 @@ class Device:
             if frame.sequence != self._sequence:
                 continue  # the answer to a request that was sent twice
             if frame.type == RUNNING and request is Request.RUN:
-                # The board is at work and deaf; asking again while it runs would only fill its buffer.
-                until = min(deadline, max(until, time.monotonic() + self._expected_run_s()))
+                # The board is at work and deaf; asking again before it can be done would only fill its buffer.
+                until = min(deadline, max(until, time.monotonic() + self._retry_s + 1.5 * self._quickest_run_s))
             elif frame.type == request | REPLY and size in (None, len(frame.payload)):
                 return frame.payload
 
-    def _expected_run_s(self) -> float:
-        return 5.0 if self._slowest_run_s is None else self._retry_s + 2 * self._slowest_run_s
-
     def _adapt(self, *, spoilt: bool) -> None:
         """Use shorter frames on a noisy line, where long ones hardly ever arrive whole; grow again when it is quiet."""
-        self._streak = 0 if spoilt else self._streak + 1
         if spoilt:
-            self._chunk = max(_CHUNK_MIN, self._chunk // 2)
-        elif self._streak >= 16:
-            self._chunk, self._streak = min(_CHUNK_MAX, self._chunk * 2), 0
+            self._chunk = max(_CHUNK_MIN, self._chunk * 3 // 4)
+        else:
+            self._chunk = min(_CHUNK_MAX, self._chunk + 2)
 
     def _send(self, wire: bytes) -> None:
         try:
@@ -325,15 +323,17 @@ class Device:
 
     def _next_frame(self, until: float) -> Frame | None:
         while not self._waiting:
-            left = until - time.monotonic()
-            if left <= 0:
+            if time.monotonic() >= until:
                 return None
             try:
-                self._port.timeout = left
                 received = self._port.read(max(1, self._port.in_waiting))
             except OSError as error:
                 raise self._gone(error) from error
+            garbage = self._parser.garbage
             self._waiting = self._parser.feed(received)
+            if self._parser.garbage > garbage:
+                # Most likely the answer, spoilt: ask again soon, but leave a babbling line some peace.
+                until = min(until, time.monotonic() + self._retry_s / 4)
         return self._waiting.pop(0)
 
     def _gone(self, error: OSError) -> LinkError:

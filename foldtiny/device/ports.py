@@ -10,14 +10,15 @@ import serial
 from foldtiny.errors import LinkError
 
 BAUD = 115200
+# A read comes back this soon, with or without bytes; whoever reads keeps the time. Setting the limit per read instead
+# would reconfigure the port each time.
+_READ_LIMIT_S = 0.01
 # A write never blocks longer: a board that stops reading would otherwise hang the host.
 _WRITE_LIMIT_S = 10.0
 
 
 class Port(Protocol):
     """The part of pyserial's port that the link uses."""
-
-    timeout: float | None
 
     @property
     def in_waiting(self) -> int: ...
@@ -38,7 +39,7 @@ def open_port(name: str) -> Port:
         If there is no such port, another program holds it, or this user may not open it.
     """
     try:
-        port: Port = serial.serial_for_url(name, baudrate=BAUD, timeout=1.0, write_timeout=_WRITE_LIMIT_S)
+        port: Port = serial.serial_for_url(name, baudrate=BAUD, timeout=_READ_LIMIT_S, write_timeout=_WRITE_LIMIT_S)
     except (OSError, ValueError) as error:
         raise _explain(name, error) from error
     return port

@@ -14,6 +14,7 @@ from typing import IO
 
 from foldtiny.boards import Board
 from foldtiny.device import child
+from foldtiny.device.build import Firmware
 from foldtiny.errors import MeasureError
 
 
@@ -69,13 +70,13 @@ class Simulator:
             )
 
 
-def start(board: Board, firmware: Path) -> Simulator:
+def start(board: Board, firmware: Firmware | Path) -> Simulator:
     """Start the twin of a board with a firmware image.
 
     Parameters
     ----------
-    firmware : Path
-        The ELF file.
+    firmware : Firmware or Path
+        A built image, or its ELF file.
 
     Raises
     ------
@@ -90,9 +91,10 @@ def start(board: Board, firmware: Path) -> Simulator:
             f"{spec.command[0]}, which simulates {board.name}, is not installed",
             f"install it with: apt-get install {packages}",
         )
-    if not firmware.is_file():
-        raise MeasureError(f"there is no firmware at {firmware}", "build the project first")
-    command = [program, *(part.replace("{elf}", str(firmware)) for part in spec.command[1:])]
+    elf = firmware if isinstance(firmware, Path) else firmware.elf
+    if not elf.is_file():
+        raise MeasureError(f"there is no firmware at {elf}", "build the project first")
+    command = [program, *(part.replace("{elf}", str(elf.resolve())) for part in spec.command[1:])]
     # The twin gets the master side as its standard input and output, so the slave is an ordinary port with a name.
     # We keep the slave open: without any opener the master reads an error.
     master, slave = os.openpty()

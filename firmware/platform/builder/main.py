@@ -12,9 +12,8 @@ platform_dir = Path(env.PioPlatform().get_dir())
 
 prefix = board.get("build.toolchain")
 if shutil.which(prefix + "gcc") is None:
-    sys.stderr.write(
-        f"Error: {prefix}gcc is not installed; install it with: apt-get install {' '.join(board.get('build.packages'))}\n"
-    )
+    packages = " ".join(board.get("build.packages"))
+    sys.stderr.write(f"Error: {prefix}gcc is not installed; install it with: apt-get install {packages}\n")
     env.Exit(1)
 
 env.Replace(

@@ -2,8 +2,8 @@
 // (arduino-esp32 2.0.17, ArduinoCore-mbed 4.x), so that the port compiles where no core is installed.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
+#include <stddef.h>
+#include <stdint.h>
 
 #define F_CPU 64000000ul
 

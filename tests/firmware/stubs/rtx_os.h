@@ -1,7 +1,7 @@
 // Keil RTX5's thread control block, as far as port_arduino.cpp needs it.
 #pragma once
 
-#include <cstdint>
+#include <stdint.h>
 
 typedef void *osThreadId_t;
 

@@ -1,7 +1,7 @@
 // FreeRTOS, as far as port_arduino.cpp needs it.
 #pragma once
 
-#include <cstdint>
+#include <stdint.h>
 
 typedef void *TaskHandle_t;
 extern "C" uint8_t *pxTaskGetStackStart(TaskHandle_t task);

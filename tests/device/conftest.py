@@ -1,0 +1,70 @@
+"""Firmware images of the fake model: the host's own, and one per simulated board built by PlatformIO."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from foldtiny import boards, resources
+from foldtiny.boards import Board
+from foldtiny.device import build, simulate
+from foldtiny.device.build import Firmware
+from foldtiny.project import render
+from tests.firmware import fake_model
+
+
+@pytest.fixture(scope="session")
+def host_board() -> Board:
+    """The Jetson Nano with its program run by the host itself: the same protocol, and fast."""
+    board = boards.get("jetson-nano")
+    twin = board.simulator.model_copy(
+        update={"command": ("env", "{elf}"), "packages": {"env": ("coreutils",)}, "title": "the host"}
+    )
+    return board.model_copy(update={"simulator": twin})
+
+
+@pytest.fixture(scope="session")
+def host_elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The firmware with the fake model, built for the host with profiling."""
+    runtime = resources.root("firmware") / "runtime"
+    folder = tmp_path_factory.mktemp("host")
+    (folder / "main.c").write_text('#include "fw_start.h"\nint main(void) { fw_start(); }\n')
+    (folder / "fw_config.h").write_text(
+        (fake_model.FOLDER / "fw_config.h").read_text().replace("fake-board", "jetson-nano")
+    )
+    sources = [*runtime.glob("*.c"), runtime / "ports" / "port_posix.c", folder / "main.c"]
+    sources += [fake_model.FOLDER / "model.c", fake_model.FOLDER / "weights.c"]
+    elf = folder / "host.elf"
+    subprocess.run(
+        ["gcc", "-std=gnu11", "-O2", "-DMODEL_PROFILE", f"-I{folder}", f"-I{runtime}", f"-I{fake_model.FOLDER}",
+         *map(str, sources), "-o", str(elf)],
+        check=True,
+    )  # fmt: skip
+    return elf
+
+
+@pytest.fixture
+def host(host_board: Board, host_elf: Path) -> Iterator[simulate.Simulator]:
+    """A running host firmware."""
+    with simulate.start(host_board, host_elf) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Firmware]:
+    """Build a board's simulated twin through PlatformIO, once per board."""
+    folder = tmp_path_factory.mktemp("projects")
+
+    @cache
+    def make(name: str) -> Firmware:
+        board = boards.get(name)
+        project = render(board, fake_model.FakeCompiled(), b"TFL3" * 100, folder / name, title="Fake")
+        environment = project.environments["simulated"]
+        assert environment is not None
+        return build.build(project, environment)
+
+    return make

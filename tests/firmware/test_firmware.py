@@ -1,0 +1,86 @@
+"""The firmware's C: its own tests under the sanitisers, and warnings as errors under every compiler."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from foldtiny import resources
+from tests.firmware import fake_model
+
+RUNTIME = resources.root("firmware") / "runtime"
+PLATFORM = resources.root("firmware") / "platform"
+STUBS = Path(__file__).parent / "stubs"
+WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wconversion", "-O2"]
+INCLUDES = [f"-I{RUNTIME}", f"-I{fake_model.FOLDER}", f"-I{PLATFORM / 'include' / 'freestanding'}"]
+CORTEX = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
+XTENSA = ["xtensa-lx106-elf-gcc", "-ffreestanding", "-mlongcalls", "-mtext-section-literals", "-DFW_FREESTANDING"]
+COMPILERS = {
+    "host": (["gcc"], ["port_posix.c"]),
+    "cortex-m4": (CORTEX, ["port_mps2.c"]),
+    "xtensa": (XTENSA, ["port_xtensa_sim.c"]),
+    "aarch64": (["aarch64-linux-gnu-gcc"], ["port_posix.c"]),
+}
+
+
+def _run(*command: str | Path) -> str:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_protocol_under_the_sanitisers(tmp_path: Path) -> None:
+    program = tmp_path / "test_frame"
+    sources = [*sorted(RUNTIME.glob("*.c")), *sorted(fake_model.FOLDER.glob("*.c"))]
+    sanitise = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
+    _run("gcc", "-std=gnu11", *sanitise, "-Wall", "-Wextra", "-Werror", *INCLUDES[:2],
+         Path(__file__).parent / "test_frame.c", *sources, "-o", program)  # fmt: skip
+    assert "all hold" in _run(program, "300000")
+
+
+@pytest.mark.parametrize("profile", [False, True], ids=["plain", "profile"])
+@pytest.mark.parametrize("target", COMPILERS)
+def test_no_warnings(target: str, profile: bool, tmp_path: Path) -> None:
+    compiler, ports = COMPILERS[target]
+    sources = [*sorted(RUNTIME.glob("*.c")), *(RUNTIME / "ports" / port for port in ports)]
+    sources += sorted(fake_model.FOLDER.glob("*.c"))
+    extra = ["-DMODEL_PROFILE"] if profile else []
+    includes = INCLUDES if target == "xtensa" else INCLUDES[:2]
+    for source in sources:
+        _run(*compiler, "-std=gnu11", *WARNINGS, *extra, *includes, "-c", source, "-o", tmp_path / "out.o")
+
+
+@pytest.mark.parametrize(
+    "compiler",
+    [
+        ["arm-none-eabi-g++", "-mcpu=cortex-m4", "-mthumb", "-DARDUINO_ARCH_MBED"],
+        ["xtensa-lx106-elf-g++", "-ffreestanding", "-D__XTENSA__", "-DARDUINO_ARCH_ESP32"],
+    ],
+    ids=["mbed", "esp32"],
+)
+def test_arduino_port_compiles_against_the_cores_api(compiler: list[str], tmp_path: Path) -> None:
+    main = tmp_path / "main.cpp"
+    template = (resources.root("templates") / "main.cpp.j2").read_text()
+    main.write_text(template.replace("{{ title }}", "T").replace("{{ board.title }}", "B"))
+    for source in (RUNTIME / "ports" / "port_arduino.cpp", main):
+        _run(*compiler, "-std=gnu++14", *WARNINGS, f"-I{STUBS}", f"-I{RUNTIME}", "-c", source, "-o", tmp_path / "o")
+
+
+def test_no_heap() -> None:
+    for source in RUNTIME.rglob("*.c*"):
+        text = source.read_text()
+        assert not any(call in text for call in ("malloc(", "calloc(", "realloc(", "free(")), source
+
+
+def test_format() -> None:
+    if shutil.which("clang-format") is None:
+        pytest.skip("clang-format is not installed")
+    root = RUNTIME.parent.parent
+    files = [*RUNTIME.rglob("*.[ch]"), *RUNTIME.rglob("*.cpp"), *Path(__file__).parent.rglob("*.[ch]")]
+    done = subprocess.run(
+        ["clang-format", "--dry-run", "-Werror", *map(str, files)], cwd=root, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[:2000]
