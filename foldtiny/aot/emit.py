@@ -62,7 +62,9 @@ def files(job: Job) -> dict[str, str]:
 
 def _add_header(name: str, result: dict[str, str]) -> None:
     if name not in result:
-        result[name] = (root("firmware") / "kernels" / name).read_text(encoding="utf-8")
+        # A target's own headers lie in a folder of theirs; in the project all files are neighbours.
+        path = next((root("firmware") / "kernels").rglob(name))
+        result[name] = path.read_text(encoding="utf-8")
         for included in _INCLUDE.findall(result[name]):
             _add_header(included, result)
 

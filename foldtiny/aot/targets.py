@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from foldtiny.aot import cortex_m4
 from foldtiny.aot.layer import Kernel, Layer
 from foldtiny.errors import UsageError
 
@@ -17,7 +18,7 @@ Specialist = Callable[[Layer, str], Kernel | None]
 
 SPECIALISTS: Mapping[str, tuple[Specialist, ...]] = {
     "portable": (),
-    "cortex-m4": (),
+    "cortex-m4": cortex_m4.SPECIALISTS,
     "xtensa": (),
     "aarch64": (),
 }

@@ -1,0 +1,303 @@
+// The inner routines of convolutions and fully connected layers on a Cortex-M4 (DSP extension).
+//
+// Two channels times two pixels at a time, in registers: r2 r3 hold channel 0 of pixels 0 and 1, r4 r5
+// channel 1. Numbers come in groups of four input values. Two packings:
+//
+//  half  A weight word is four int8 weights as two 16-bit lanes 256*h + l. With activations xh (two lanes)
+//  and
+//        x' = 256*xl - xh + 127, SMLAD(word, xh) + SMLAD(SXTB16(word), x') = 256*(h*xh + l*xl) + 127*l: sums
+//        come out times 256, and the 127*l is taken off the bias when compiling. Weights stay int8 in flash.
+//  wide  Two words of int16 weights per group, already shifted left as far as the rescaling wants.
+//
+// One stream of constants is read front to back; for each pair of channels: two biases, the weights of both
+// by turns, and what rescaling needs. Registers run out exactly, so what changes rarely lies on the stack.
+#ifndef FT_CM4_GEMM_H
+#define FT_CM4_GEMM_H
+
+#include "kernel.h"
+
+#ifndef __ARM_FEATURE_DSP
+#error "these kernels need a Cortex-M4 or M7: compile with -mcpu=cortex-m4"
+#endif
+
+// What stays the same from call to call.
+typedef struct {
+    const uint32_t *x_end;  // end of the activations
+    int32_t skip;           // bytes of unrolled loop body to jump over the first time
+    int32_t out_bytes;      // bytes written by whole pairs (fours, for fully connected layers)
+    int32_t pixel_step;     // bytes from pixel 0's outputs to pixel 1's
+    int32_t rest;           // channels left over after the pairs (fours)
+} ft_gemm;
+
+typedef void (*ft_gemm_routine)(const uint32_t *x, const void *stream, void *out, const ft_gemm *g);
+
+// A routine written in assembly from its first instruction to its last.
+#define FT_ROUTINE(name)                                                                       \
+    static __attribute__((naked, noinline, unused)) void name(                                 \
+        const uint32_t *x __attribute__((unused)), const void *stream __attribute__((unused)), \
+        void *out __attribute__((unused)), const ft_gemm *g __attribute__((unused)))
+
+// clang-format off
+#define FT_X4(s) s s s s
+#define FT_X8(s) FT_X4(s) FT_X4(s)
+#define FT_X16(s) FT_X8(s) FT_X8(s)
+
+// Steps in the unrolled loops, and their bytes of code: `skip` is computed from these.
+enum { FT_HALF_STEPS = 8, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_STEP_BYTES = 40 };
+
+#define FT_HALF_GROUP(w0, w1)                       \
+    "ldm.w r0!, {r6-r9}\n"                          \
+    "smlad r2, " w0 ", r6, r2\n"                    \
+    "smlad r4, " w1 ", r6, r4\n"                    \
+    "smlad r3, " w0 ", r8, r3\n"                    \
+    "smlad r5, " w1 ", r8, r5\n"                    \
+    "sxtb16 " w0 ", " w0 "\n"                       \
+    "sxtb16 " w1 ", " w1 "\n"                       \
+    "smlad r2, " w0 ", r7, r2\n"                    \
+    "smlad r4, " w1 ", r7, r4\n"                    \
+    "smlad r3, " w0 ", r9, r3\n"                    \
+    "smlad r5, " w1 ", r9, r5\n"
+#define FT_HALF_STEP "ldm.w r1!, {r10-r12, lr}\n" FT_HALF_GROUP("r10", "r11") FT_HALF_GROUP("r12", "lr")
+#define FT_HALF_BODY FT_X8(FT_HALF_STEP)
+
+#define FT_WIDE_STEP                                \
+    "ldm.w r0!, {r6-r9}\n"                          \
+    "ldm.w r1!, {r10-r12, lr}\n"                    \
+    "smlad r2, r10, r6, r2\n"                       \
+    "smlad r4, r12, r6, r4\n"                       \
+    "smlad r3, r10, r8, r3\n"                       \
+    "smlad r5, r12, r8, r5\n"                       \
+    "smlad r2, r11, r7, r2\n"                       \
+    "smlad r4, lr, r7, r4\n"                        \
+    "smlad r3, r11, r9, r3\n"                       \
+    "smlad r5, lr, r9, r5\n"
+#define FT_WIDE_BODY FT_X16(FT_WIDE_STEP)
+
+// The same for one channel that has no partner (r2, r3); r12 is the end of the activations.
+#define FT_HALF_ONE(w)                              \
+    "ldm.w r0!, {r6-r9}\n"                          \
+    "smlad r2, " w ", r6, r2\n"                     \
+    "smlad r3, " w ", r8, r3\n"                     \
+    "sxtb16 " w ", " w "\n"                         \
+    "smlad r2, " w ", r7, r2\n"                     \
+    "smlad r3, " w ", r9, r3\n"
+#define FT_HALF_SINGLE "ldm.w r1!, {r10, r11}\n" FT_HALF_ONE("r10") FT_HALF_ONE("r11")
+#define FT_WIDE_SINGLE                              \
+    "ldm.w r0!, {r6-r9}\n"                          \
+    "ldm.w r1!, {r10, r11}\n"                       \
+    "smlad r2, r10, r6, r2\n"                       \
+    "smlad r3, r10, r8, r3\n"                       \
+    "smlad r2, r11, r7, r2\n"                       \
+    "smlad r3, r11, r9, r3\n"
+
+// Rescaling: t = c + (sum * m >> 32); t >>= e; saturate to int8. Rounding and the output's zero point are in c.
+// TFLite rounds negative halves away from zero: that takes d off negative sums, unless a clamp hides them ("relu").
+#define FT_RESCALE_RELU(acc, m, c, e)               \
+    "smmla " acc ", " acc ", " m ", " c "\n"        \
+    "asr.w " acc ", " acc ", " e "\n"               \
+    "ssat " acc ", #8, " acc "\n"
+#define FT_RESCALE_FULL(acc, m, c, d, e)            \
+    "and.w r0, " d ", " acc ", asr #31\n"           \
+    "smmla " acc ", " acc ", " m ", " c "\n"        \
+    "sub.w " acc ", " acc ", r0\n"                  \
+    "asr.w " acc ", " acc ", " e "\n"               \
+    "ssat " acc ", #8, " acc "\n"
+
+#define FT_STORE_PAIR                               \
+    "ldr.w r0, [sp, #20]\n"                         \
+    "ldrd r6, r7, [sp]\n"                           \
+    "strb.w r3, [r6, r7]\n"                         \
+    "strb.w r2, [r6], #1\n"                         \
+    "strb.w r5, [r6, r7]\n"                         \
+    "strb.w r4, [r6], #1\n"
+#define FT_TAIL_RELU                                \
+    "ldm.w r1!, {r6-r11}\n"                         \
+    FT_RESCALE_RELU("r2", "r6", "r7", "r8")         \
+    FT_RESCALE_RELU("r3", "r6", "r7", "r8")         \
+    FT_RESCALE_RELU("r4", "r9", "r10", "r11")       \
+    FT_RESCALE_RELU("r5", "r9", "r10", "r11")       \
+    FT_STORE_PAIR
+#define FT_TAIL_FULL                                \
+    "ldm.w r1!, {r6-r12, lr}\n"                     \
+    FT_RESCALE_FULL("r2", "r6", "r7", "r8", "r9")   \
+    FT_RESCALE_FULL("r3", "r6", "r7", "r8", "r9")   \
+    FT_RESCALE_FULL("r4", "r10", "r11", "r12", "lr")\
+    FT_RESCALE_FULL("r5", "r10", "r11", "r12", "lr")\
+    FT_STORE_PAIR
+#define FT_ONE_RELU                                 \
+    "ldm.w r1!, {r6-r8}\n"                          \
+    FT_RESCALE_RELU("r2", "r6", "r7", "r8")         \
+    FT_RESCALE_RELU("r3", "r6", "r7", "r8")         \
+    "ldrd r6, r7, [sp]\n"                           \
+    "strb.w r3, [r6, r7]\n"                         \
+    "strb.w r2, [r6]\n"
+#define FT_ONE_FULL                                 \
+    "ldm.w r1!, {r6-r9}\n"                          \
+    FT_RESCALE_FULL("r2", "r6", "r7", "r8", "r9")   \
+    FT_RESCALE_FULL("r3", "r6", "r7", "r8", "r9")   \
+    "ldrd r6, r7, [sp]\n"                           \
+    "strb.w r3, [r6, r7]\n"                         \
+    "strb.w r2, [r6]\n"
+
+// Pooling: the output is an array of the largest sums so far, rescaled later (ft_cm4_rescale).
+#define FT_MAX(a, b) "cmp " a ", " b "\n" "it lt\n" "movlt " a ", " b "\n"
+#define FT_TAIL_MAX                                 \
+    "ldr.w r6, [sp]\n"                              \
+    "ldm.w r6, {r7, r8}\n"                          \
+    "ldr.w r0, [sp, #20]\n"                         \
+    FT_MAX("r2", "r3") FT_MAX("r2", "r7")           \
+    FT_MAX("r4", "r5") FT_MAX("r4", "r8")           \
+    "stm.w r6!, {r2, r4}\n"
+#define FT_ONE_MAX                                  \
+    "ldr.w r6, [sp]\n"                              \
+    "ldr.w r7, [r6]\n"                              \
+    FT_MAX("r2", "r3") FT_MAX("r2", "r7")           \
+    "str.w r2, [r6]\n"
+
+// Stack: 0 output, 4 pixel step, 8 output's end, 12 activations' end, 16 where to enter the loop, 20 activations,
+// 24 channels left over.
+#define FT_GEMM(body, single, tail, one)            \
+    "push.w {r4-r11, lr}\n"                         \
+    "sub sp, #28\n"                                 \
+    "ldm.w r3, {r4-r8}\n"                           \
+    "adr.w r9, 2f\n"                                \
+    "add.w r9, r9, r5\n"                            \
+    "orr.w r9, r9, #1\n"                            \
+    "add.w r6, r6, r2\n"                            \
+    "strd r2, r7, [sp]\n"                           \
+    "strd r6, r4, [sp, #8]\n"                       \
+    "strd r9, r0, [sp, #16]\n"                      \
+    "str.w r8, [sp, #24]\n"                         \
+    "cmp r6, r2\n"                                  \
+    "beq.w 5f\n"                                    \
+    "1: ldm.w r1!, {r2, r4}\n"                      \
+    "mov r3, r2\n"                                  \
+    "mov r5, r4\n"                                  \
+    "ldr.w pc, [sp, #16]\n"                         \
+    ".balign 4\n"                                   \
+    "2:\n" body                                     \
+    "ldr.w r6, [sp, #12]\n"                         \
+    "cmp r0, r6\n"                                  \
+    "bne.w 2b\n"                                    \
+    tail                                            \
+    "ldr.w r8, [sp, #8]\n"                          \
+    "str.w r6, [sp]\n"                              \
+    "cmp r6, r8\n"                                  \
+    "bne.w 1b\n"                                    \
+    "5: ldr.w r8, [sp, #24]\n"                      \
+    "cmp r8, #0\n"                                  \
+    "beq.w 7f\n"                                    \
+    "ldr.w r2, [r1], #4\n"                          \
+    "ldr.w r12, [sp, #12]\n"                        \
+    "mov r3, r2\n"                                  \
+    "6:\n" single                                   \
+    "cmp r0, r12\n"                                 \
+    "bne.w 6b\n"                                    \
+    one                                             \
+    "7: add sp, #28\n"                              \
+    "pop.w {r4-r11, pc}\n"
+
+FT_ROUTINE(ft_gemm_half_relu) {
+    __asm volatile(FT_GEMM(FT_HALF_BODY, FT_HALF_SINGLE, FT_TAIL_RELU, FT_ONE_RELU));
+}
+FT_ROUTINE(ft_gemm_half_full) {
+    __asm volatile(FT_GEMM(FT_HALF_BODY, FT_HALF_SINGLE, FT_TAIL_FULL, FT_ONE_FULL));
+}
+FT_ROUTINE(ft_gemm_half_max) {
+    __asm volatile(FT_GEMM(FT_HALF_BODY, FT_HALF_SINGLE, FT_TAIL_MAX, FT_ONE_MAX));
+}
+FT_ROUTINE(ft_gemm_wide_relu) {
+    __asm volatile(FT_GEMM(FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_RELU, FT_ONE_RELU));
+}
+FT_ROUTINE(ft_gemm_wide_full) {
+    __asm volatile(FT_GEMM(FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_FULL, FT_ONE_FULL));
+}
+FT_ROUTINE(ft_gemm_wide_max) {
+    __asm volatile(FT_GEMM(FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_MAX, FT_ONE_MAX));
+}
+
+// Fully connected: four rows times one vector; a group is two words of x (xh, x').
+#define FT_ROWS_GROUP(xh, xl)                       \
+    "ldm.w r1!, {r10-r12, lr}\n"                    \
+    "smlad r2, r10, " xh ", r2\n"                   \
+    "smlad r3, r11, " xh ", r3\n"                   \
+    "smlad r4, r12, " xh ", r4\n"                   \
+    "smlad r5, lr, " xh ", r5\n"                    \
+    "sxtb16 r10, r10\n"                             \
+    "sxtb16 r11, r11\n"                             \
+    "sxtb16 r12, r12\n"                             \
+    "sxtb16 lr, lr\n"                               \
+    "smlad r2, r10, " xl ", r2\n"                   \
+    "smlad r3, r11, " xl ", r3\n"                   \
+    "smlad r4, r12, " xl ", r4\n"                   \
+    "smlad r5, lr, " xl ", r5\n"
+#define FT_ROWS_STEP "ldm.w r0!, {r6-r9}\n" FT_ROWS_GROUP("r6", "r7") FT_ROWS_GROUP("r8", "r9")
+#define FT_ROWS_BODY FT_X8(FT_ROWS_STEP)
+enum { FT_ROWS_STEPS = 8, FT_ROWS_STEP_BYTES = 108 };
+
+FT_ROUTINE(ft_gemm_rows) {
+    __asm volatile(
+        "push.w {r4-r11, lr}\n"
+        "sub sp, #28\n"
+        "ldm.w r3, {r4-r8}\n"
+        "adr.w r9, 2f\n"
+        "add.w r9, r9, r5\n"
+        "orr.w r9, r9, #1\n"
+        "add.w r6, r6, r2\n"
+        "strd r2, r7, [sp]\n"
+        "strd r6, r4, [sp, #8]\n"
+        "strd r9, r0, [sp, #16]\n"
+        "str.w r8, [sp, #24]\n"
+        "cmp r6, r2\n"
+        "beq.w 5f\n"
+        "1: ldm.w r1!, {r2-r5}\n"
+        "ldr.w pc, [sp, #16]\n"
+        ".balign 4\n"
+        "2:\n" FT_ROWS_BODY
+        "ldr.w r6, [sp, #12]\n"
+        "cmp r0, r6\n"
+        "bne.w 2b\n"
+        "ldm.w r1!, {r6-r12, lr}\n"
+        FT_RESCALE_FULL("r2", "r6", "r7", "r8", "r9")
+        FT_RESCALE_FULL("r3", "r10", "r11", "r12", "lr")
+        "ldm.w r1!, {r6-r12, lr}\n"
+        FT_RESCALE_FULL("r4", "r6", "r7", "r8", "r9")
+        FT_RESCALE_FULL("r5", "r10", "r11", "r12", "lr")
+        "ldr.w r6, [sp]\n"
+        "ldr.w r8, [sp, #8]\n"
+        "ldr.w r0, [sp, #20]\n"
+        "strb.w r2, [r6], #1\n"
+        "strb.w r3, [r6], #1\n"
+        "strb.w r4, [r6], #1\n"
+        "strb.w r5, [r6], #1\n"
+        "str.w r6, [sp]\n"
+        "cmp r6, r8\n"
+        "bne.w 1b\n"
+        "5: ldr.w r4, [sp, #24]\n"
+        "ldr.w r5, [sp]\n"
+        "ldr.w r12, [sp, #12]\n"
+        "cmp r4, #0\n"
+        "beq.w 7f\n"
+        "8: ldr.w r2, [r1], #4\n"
+        "6: ldm.w r1!, {r10, r11}\n"
+        "ldm.w r0!, {r6-r9}\n"
+        "smlad r2, r10, r6, r2\n"
+        "sxtb16 r10, r10\n"
+        "smlad r2, r10, r7, r2\n"
+        "smlad r2, r11, r8, r2\n"
+        "sxtb16 r11, r11\n"
+        "smlad r2, r11, r9, r2\n"
+        "cmp r0, r12\n"
+        "bne.n 6b\n"
+        "ldm.w r1!, {r6-r9}\n"
+        FT_RESCALE_FULL("r2", "r6", "r7", "r8", "r9")
+        "strb.w r2, [r5], #1\n"
+        "ldr.w r0, [sp, #20]\n"
+        "subs r4, #1\n"
+        "bne.n 8b\n"
+        "7: add sp, #28\n"
+        "pop.w {r4-r11, pc}\n");
+}
+// clang-format on
+
+#endif

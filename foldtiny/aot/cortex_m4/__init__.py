@@ -1,0 +1,12 @@
+"""Kernels for the Cortex-M4 (nRF52840): SMLAD, packed constants, register tiles.
+
+Each module answers for one operator: it checks when compiling that its transformations are exact for the layer's own
+numbers, and gives ``None`` where they are not, so that the plain kernel takes over.
+"""
+
+from __future__ import annotations
+
+from foldtiny.aot.cortex_m4 import conv_2d, fully_connected
+
+SPECIALISTS = (conv_2d.specialise, fully_connected.specialise)
+"""Asked in order; see ``foldtiny.aot.targets``."""

@@ -1,0 +1,243 @@
+"""CONV_2D by SMLAD, two channels times two pixels at a time (``cm4_conv_2d.h``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foldtiny.aot.cortex_m4 import packing, rescaling
+from foldtiny.aot.layer import Constant, Kernel, Layer, Params
+from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
+
+MAX_ROWS = 16
+"""FT_CM4_MAX_ROWS of ``cm4_conv_2d.h``."""
+
+DIRECT, BYTES, WORDS = 0, 1, 2
+"""Where a window's rows come from; see ``cm4_conv_2d.h``."""
+
+_HALF_STEPS, _HALF_STEP_BYTES = 8, 92
+_WIDE_STEPS, _WIDE_STEP_BYTES = 16, 40
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How a layer's windows are read.
+
+    ``step``, ``run``, ``left`` and ``row_bytes`` are bytes as they lie in the ring; ``rows`` counts the input rows that
+    one row of outputs needs.
+    """
+
+    batches: int
+    in_h: int
+    in_w: int
+    conv_h: int
+    conv_w: int
+    out_h: int
+    out_w: int
+    rows: int
+    source: int
+    gather: bool
+    left: int
+    row_bytes: int
+    step: int
+    run: int
+    groups: int
+
+    def scratch_bytes(self, out_c: int, pooled: bool) -> int:
+        """Return the working memory: windows, pooling's sums, collected bytes, ring."""
+        ring_rows = 1 if self.source == DIRECT else self.rows + 1
+        return self.groups * (24 if self.gather else 16) + (out_c * 4 if pooled else 0) + ring_rows * self.row_bytes
+
+
+def specialise(layer: Layer, optimize: str) -> Kernel | None:
+    """Return the kernel of an int8 convolution: ``size`` keeps its weights int8, ``speed`` widens them."""
+    if not isinstance(layer, Conv2D) or layer.rescale is None or not _supported(layer):
+        return None
+    packings = (False, True) if optimize == "size" else (True, False)
+    return next((k for wide in packings if (k := _kernel(layer, wide)) is not None), None)
+
+
+def _supported(layer: Conv2D) -> bool:
+    window, pool = layer.window, layer.pool
+    return (
+        (window.dilation_h, window.dilation_w) == (1, 1)
+        and layer.group_c == layer.in_c
+        and _rows(layer) <= MAX_ROWS
+        and pool.stride_h >= pool.k_h
+        and pool.stride_w >= pool.k_w
+        and (pool.dilation_h, pool.dilation_w) == (1, 1)
+    )
+
+
+def _rows(layer: Conv2D) -> int:
+    return layer.window.k_h + (layer.pool.k_h - 1) * layer.window.stride_h
+
+
+def geometry(layer: Conv2D, wide: bool) -> Geometry:
+    """Choose how the layer's windows are read."""
+    window, c = layer.window, layer.in_c
+    run = window.k_w * c
+    reach = (layer.out_w - 1) * window.stride_w + window.k_w
+    pooled = layer.pool is not NO_POOL
+    shape = (layer.batches, layer.in_h, layer.in_w, layer.out_h, layer.out_w)
+    padded_rows = window.pad_top > 0 or (layer.out_h - 1) * window.stride_h + window.k_h - window.pad_top > layer.in_h
+    padded = window.pad_left > 0 or reach - window.pad_left > layer.in_w
+    pointwise = window.k_h == window.k_w == window.stride_h == window.stride_w == 1 and not (padded or padded_rows)
+    if pointwise and not pooled:
+        # All pixels are neighbours: one row of them.
+        pixels = layer.batches * layer.in_h * layer.in_w
+        shape = (1, 1, pixels, 1, pixels)
+    whole = c % 4 == 0
+    source = DIRECT if not padded else WORDS if whole else BYTES
+    scale = 2 if source == WORDS else 1
+    ring_bytes = max(window.pad_left + layer.in_w, reach) * c * scale
+    if source == DIRECT:
+        ring_bytes = layer.in_w * c if padded_rows else 0
+    groups, gather = _groups(layer, run, wide, source)
+    return Geometry(
+        batches=shape[0],
+        in_h=shape[1],
+        in_w=shape[2],
+        conv_h=shape[3],
+        conv_w=shape[4],
+        out_h=layer.pooled_h if pooled else shape[3],
+        out_w=layer.pooled_w if pooled else shape[4],
+        rows=_rows(layer),
+        source=source,
+        gather=gather,
+        left=window.pad_left * c * scale if source != DIRECT else 0,
+        row_bytes=-(-ring_bytes // 8) * 8,
+        step=window.stride_w * c * scale,
+        run=run * scale,
+        groups=groups,
+    )
+
+
+def _groups(layer: Conv2D, run: int, wide: bool, source: int) -> tuple[int, bool]:
+    """Return the groups of four taps in a window, and whether its bytes are collected before they are widened.
+
+    Collecting wastes no taps at the end of each kernel row, but copies every byte once more.
+    """
+    k_h = layer.window.k_h
+    unit = 1 if wide else 2
+    by_rows = -(-k_h * -(-run // 4) // unit) * unit
+    collected = -(-k_h * run // (4 * unit)) * unit
+    if source == WORDS or run % 4 == 0:
+        return by_rows, False
+    per_group = (5.0 if wide else 5.75) * layer.out_c + 10
+    copying = 2 * k_h * (10 + run // 4 * 4 + run % 4 * 5)
+    gather = run < 4 or collected * per_group + copying < by_rows * per_group
+    return (collected, True) if gather else (by_rows, False)
+
+
+def in_place(layer: Conv2D, shape: Geometry) -> bool:
+    """Tell whether outputs never overwrite input that is still to be read, both starting at one address."""
+    if shape.batches > 1:
+        return False
+    if shape.source == DIRECT:
+        # Both pixels of a pair are widened before their outputs are stored.
+        pointwise = shape.rows == layer.window.k_h == layer.window.k_w == 1 and layer.window.stride_w >= 1
+        return pointwise and layer.out_c <= layer.in_c and shape.in_h == 1
+    step = layer.pool.stride_h * layer.window.stride_h
+    first = -layer.pool.pad_top * layer.window.stride_h - layer.window.pad_top
+    out_row, in_row = shape.out_w * layer.out_c, shape.in_w * layer.in_c
+    for y in range(shape.out_h):
+        taken_in = min(shape.in_h, first + y * step + shape.rows)
+        if taken_in < shape.in_h and (y + 1) * out_row > taken_in * in_row:
+            return False
+    return True
+
+
+def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
+    assert layer.rescale is not None
+    pooled = layer.pool is not NO_POOL
+    shape = geometry(layer, wide)
+    weights = layer.weights.astype(np.int64)
+    flat = weights.reshape(layer.out_c, -1)
+    bias = layer.bias.astype(np.int64) - layer.in_zero * flat.sum(axis=1)
+    bounds = rescaling.sum_bounds(flat, bias)
+    constants = rescaling.channels(layer.rescale, layer.out_zero, bounds, None if wide else rescaling.HALF_BITS)
+    taps = flat[:, None, :] if shape.gather else weights.reshape(layer.out_c, layer.window.k_h, -1)
+    grouped = packing.grouped(taps, shape.groups)
+    if constants is None or not (wide or packing.half_fits(grouped)):
+        return None
+    low, high = int(layer.clamp[0]), int(layer.clamp[1])
+    relu = low >= layer.out_zero
+    tail = "max" if pooled else "relu" if relu else "full"
+    stream = _stream(bias, grouped, constants, wide, tail)
+    arrays = {"stream": Constant("int32_t", stream)}
+    if pooled:
+        arrays["rescaling"] = Constant("int32_t", np.array([c.words(relu=False) for c in constants], dtype=np.int32))
+    routine = f"ft_gemm_{'wide' if wide else 'half'}_{tail}"
+    second = "$rescaling" if pooled else "0"
+    return Kernel(
+        title=_title(shape, wide),
+        headers=("cm4_conv_2d.h",),
+        call=f"ft_cm4_conv_2d_s8($params, {routine}, $stream, {second}, $in0, $out0, $scratch);",
+        params=Params("ft_cm4_conv_2d", _params(layer, shape, wide, low, high)),
+        constants=arrays,
+        scratch_bytes=shape.scratch_bytes(layer.out_c, pooled),
+        in_place=(0,) if in_place(layer, shape) else (),
+    )
+
+
+def _stream(
+    bias: NDArray[np.int64],
+    grouped: NDArray[np.int64],
+    constants: list[rescaling.Channel],
+    wide: bool,
+    tail: str,
+) -> NDArray[np.int32]:
+    rescale = [] if tail == "max" else [c.words(relu=tail == "relu") for c in constants]
+    if wide:
+        words = packing.wide_words(grouped, constants).reshape(len(constants), -1)
+        return packing.stream(packing.wide_bias(bias, constants), words, rescale, width=2, block=2)
+    return packing.stream(packing.half_bias(bias, grouped), packing.half_words(grouped), rescale, width=2, block=1)
+
+
+def _title(shape: Geometry, wide: bool) -> str:
+    rows = {DIRECT: "the input itself", BYTES: "a ring of padded rows", WORDS: "a ring of widened rows"}[shape.source]
+    return f"SMLAD, 2 channels x 2 pixels, {'int16' if wide else 'int8'} weights; windows from {rows}"
+
+
+def _params(
+    layer: Conv2D, shape: Geometry, wide: bool, low: int, high: int
+) -> dict[str, int | float | tuple[int, ...]]:
+    steps = shape.groups if wide else shape.groups // 2
+    skip = (-steps % _WIDE_STEPS) * _WIDE_STEP_BYTES if wide else (-steps % _HALF_STEPS) * _HALF_STEP_BYTES
+    return {
+        "batches": shape.batches,
+        "in_h": shape.in_h,
+        "in_bytes": shape.in_w * layer.in_c,
+        "out_h": shape.out_h,
+        "out_w": shape.out_w,
+        "out_c": layer.out_c,
+        "conv_h": shape.conv_h,
+        "conv_w": shape.conv_w,
+        "k_h": layer.window.k_h,
+        "stride_h": layer.window.stride_h,
+        "pad_top": layer.window.pad_top,
+        "pool_h": layer.pool.k_h,
+        "pool_w": layer.pool.k_w,
+        "pool_top": layer.pool.pad_top,
+        "pool_left": layer.pool.pad_left,
+        "pool_step_h": layer.pool.stride_h,
+        "pool_step_w": layer.pool.stride_w,
+        "source": shape.source,
+        "wide": int(wide),
+        "gather": int(shape.gather),
+        "rows": shape.rows,
+        "row_bytes": shape.row_bytes,
+        "left": shape.left,
+        "step": shape.step,
+        "run": shape.run,
+        "groups": shape.groups,
+        "skip": skip,
+        "pairs": layer.out_c // 2,
+        "rest": layer.out_c % 2,
+        "in_zero": layer.in_zero,
+        "out_min": low,
+        "out_max": high,
+    }

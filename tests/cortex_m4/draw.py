@@ -1,0 +1,152 @@
+"""Random layers for the kernel tests: odd shapes, every zero point, rescaling from too weak to too strong."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foldtiny.aot.ops._weights import Rescale
+from foldtiny.aot.ops._window import Window
+from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
+from foldtiny.aot.ops.fully_connected import FullyConnected
+
+Rng = np.random.Generator
+
+
+def values(rng: Rng, shape: tuple[int, ...]) -> NDArray[np.int8]:
+    """Return activations: all over int8, small, or at the ends."""
+    kind = rng.integers(5)
+    if kind == 0:
+        return rng.choice(np.array([-128, 127], np.int8), shape)
+    if kind == 1:
+        return np.full(shape, rng.choice([-128, 127]), np.int8)
+    spread = 20 if kind == 2 else 128
+    return rng.integers(-spread, spread, shape).astype(np.int8)
+
+
+def weights(rng: Rng, shape: tuple[int, ...]) -> NDArray[np.int8]:
+    """Return weights; now and then with -128, which int8 packing by pairs cannot always hold."""
+    kind = rng.integers(6)
+    if kind == 0:
+        return rng.choice(np.array([-127, 127], np.int8), shape)
+    if kind == 1:
+        return rng.integers(-128, 128, shape).astype(np.int8)
+    return np.clip(np.round(rng.normal(0, 38, shape)), -127, 127).astype(np.int8)
+
+
+def zero_point(rng: Rng) -> int:
+    """Return a zero point, often one of the ends."""
+    return int(rng.choice([-128, -128, 127, 0, int(rng.integers(-128, 128))]))
+
+
+def rescale(rng: Rng, channels: int, taps: int) -> Rescale:
+    """Return factors under which most sums land inside int8, and now and then any others, left shifts too."""
+    count = channels if rng.integers(4) else 1
+    spread = 30.0 * 74.0 * taps**0.5
+    reals = rng.uniform(0.3, 3.0, count) * 50 / spread
+    if rng.integers(8) == 0:
+        reals = 2.0 ** rng.uniform(-16, 3, count)
+    mantissa, shift = np.frexp(reals)
+    multipliers = np.minimum(np.round(mantissa * (1 << 31)), (1 << 31) - 1).astype(np.int32)
+    if rng.integers(6) == 0:
+        multipliers[:] = rng.choice([1 << 30, (1 << 31) - 1, (1 << 30) + 1])
+    return Rescale(multipliers, shift.astype(np.int8))
+
+
+def clamp(rng: Rng, zero: int) -> tuple[float, float]:
+    """Return the clamp of no activation, ReLU, or one inside int8's range."""
+    kind = rng.integers(4)
+    low = -128 if kind < 2 else zero
+    return float(low), float(int(rng.integers(low, 128)) if kind == 3 else 127)
+
+
+def _bias(rng: Rng, channels: int, taps: int) -> NDArray[np.int32]:
+    reach = int(2000 * taps**0.5)
+    return rng.integers(-reach, reach, channels).astype(np.int32)
+
+
+def window(rng: Rng, k_h: int, k_w: int, strides: tuple[int, int], padded: bool) -> Window:
+    """Return a window, with any padding smaller than the kernel."""
+    top, left = (int(rng.integers(k_h)), int(rng.integers(k_w))) if padded else (0, 0)
+    return Window(k_h, k_w, *strides, 1, 1, top, left, "SAME" if padded else "VALID")
+
+
+def conv_2d(rng: Rng) -> Conv2D:
+    """Return a convolution of up to 5x5 (sometimes 10x4), pooled or not."""
+    pointwise = rng.integers(4) == 0
+    k_h, k_w = (1, 1) if pointwise else (int(rng.integers(1, 6)), int(rng.integers(1, 6)))
+    if rng.integers(12) == 0:
+        k_h, k_w = 10, 4
+    in_c = int(rng.choice([1, 2, 3, 4, 5, 7, 8, 12, 14, 16, 20, 24]))
+    out_c = int(rng.choice([1, 2, 3, 4, 5, 8, 9, 16]))
+    strides = (1, 1) if rng.integers(2) else (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
+    area = window(rng, k_h, k_w, strides, bool(rng.integers(2)))
+    in_h, in_w = k_h + int(rng.integers(0, 8)), k_w + int(rng.integers(0, 8))
+    extra_h, extra_w = (int(rng.integers(k_h)), int(rng.integers(k_w))) if area.padding == "SAME" else (0, 0)
+    out_h = (in_h + area.pad_top + extra_h - k_h) // strides[0] + 1
+    out_w = (in_w + area.pad_left + extra_w - k_w) // strides[1] + 1
+    pool, pooled = NO_POOL, (0, 0)
+    if rng.integers(3) == 0:
+        pool, pooled = _pool(rng, out_h, out_w)
+    taps = k_h * k_w * in_c
+    zero = zero_point(rng)
+    return Conv2D(
+        name="conv",
+        operators=("CONV_2D",),
+        inputs=(0,),
+        outputs=(1,),
+        dtype="int8",
+        batches=int(rng.choice([1, 1, 1, 2])),
+        in_h=in_h,
+        in_w=in_w,
+        in_c=in_c,
+        out_h=out_h,
+        out_w=out_w,
+        window=area,
+        weights=weights(rng, (out_c, k_h, k_w, in_c)),
+        bias=_bias(rng, out_c, taps),
+        rescale=rescale(rng, out_c, taps),
+        in_zero=zero_point(rng),
+        out_zero=zero,
+        clamp=clamp(rng, zero),
+        pool=pool,
+        pooled_h=pooled[0],
+        pooled_w=pooled[1],
+    )
+
+
+def _pool(rng: Rng, out_h: int, out_w: int) -> tuple[Window, tuple[int, int]]:
+    p_h, p_w = min(int(rng.integers(1, 4)), out_h), min(int(rng.integers(1, 4)), out_w)
+    if p_h == p_w == 1:
+        return NO_POOL, (0, 0)
+    s_h, s_w = p_h + int(rng.integers(2)), p_w + int(rng.integers(2))
+    if rng.integers(2):
+        sizes = ((out_h - p_h) // s_h + 1, (out_w - p_w) // s_w + 1)
+        return Window(p_h, p_w, s_h, s_w, 1, 1, 0, 0, "VALID"), sizes
+    size_h, size_w = -(-out_h // s_h), -(-out_w // s_w)
+    top = max(0, (size_h - 1) * s_h + p_h - out_h) // 2
+    left = max(0, (size_w - 1) * s_w + p_w - out_w) // 2
+    return Window(p_h, p_w, s_h, s_w, 1, 1, top, left, "SAME"), (size_h, size_w)
+
+
+def fully_connected(rng: Rng) -> FullyConnected:
+    """Return a fully connected layer of one vector or a few."""
+    rows = int(rng.choice([1, 1, 2, 3]))
+    depth, outputs = int(rng.integers(1, 150)), int(rng.integers(1, 24))
+    if rows > 1 and rng.integers(4):
+        depth = -(-depth // 4) * 4
+    zero = zero_point(rng)
+    return FullyConnected(
+        name="fc",
+        operators=("FULLY_CONNECTED",),
+        inputs=(0,),
+        outputs=(1,),
+        dtype="int8",
+        rows=rows,
+        weights=weights(rng, (outputs, depth)),
+        bias=_bias(rng, outputs, depth),
+        rescale=rescale(rng, outputs, depth),
+        in_zero=zero_point(rng),
+        out_zero=zero,
+        clamp=clamp(rng, zero),
+    )

@@ -1,0 +1,88 @@
+// Runs many layers, one after another, as the host describes them in the loaded data. Each runs with its
+// input at the very end and at the very start of a memory (reading past it faults), and in place where it
+// may.
+#include <string.h>
+
+#include "cm4_conv_2d.h"
+#include "cm4_fully_connected.h"
+#include "image.h"
+
+#define MEMORY_START ((uint8_t *)0x21000000u)
+#define MEMORY_END ((uint8_t *)0x22000000u)
+#define CASES ((const uint8_t *)0x21400000u)
+
+enum { MAX_BYTES = 1 << 17, GUARD = 32 };
+
+typedef struct {
+    uint32_t kind, params, first, second;  // words of the parameters and of two arrays of constants
+    uint32_t in0, in1, out, scratch, in_place;
+} header;
+
+static uint8_t memory[GUARD + MAX_BYTES + GUARD] __attribute__((aligned(16)));
+static uint8_t other[MAX_BYTES] __attribute__((aligned(16)));
+static uint8_t work[GUARD + MAX_BYTES + GUARD] __attribute__((aligned(16)));
+
+static const ft_gemm_routine routines[] = {ft_gemm_half_relu, ft_gemm_half_full, ft_gemm_half_max,
+                                           ft_gemm_wide_relu, ft_gemm_wide_full, ft_gemm_wide_max};
+
+static void call(const header *h, const int32_t *params, const int32_t *first, const int32_t *second,
+                 const int8_t *in0, const int8_t *in1, int8_t *out, void *scratch) {
+    (void)in1;
+    if (h->kind < 6) {
+        ft_cm4_conv_2d_s8((const void *)params, routines[h->kind], first, h->second ? second : 0, in0, out,
+                          scratch);
+    } else if (h->kind == 6) {
+        ft_cm4_fully_connected_s8((const void *)params, first, in0, out, scratch);
+    }
+}
+
+static void fill(uint8_t *to, uint32_t bytes, uint8_t value) {
+    memset(to, value, bytes);
+}
+
+static uint32_t untouched(const uint8_t *from, uint32_t bytes, uint8_t value) {
+    for (uint32_t i = 0; i < bytes; i++) {
+        if (from[i] != value) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int main(void) {
+    const uint8_t *data = CASES;
+    uint32_t count = 0;
+    memcpy(&count, data, 4);
+    data += 4;
+    while (count--) {
+        header h;
+        memcpy(&h, data, sizeof h);
+        const int32_t *params = (const void *)(data + sizeof h);
+        const int32_t *first = params + h.params, *second = first + h.first;
+        const uint8_t *in0 = (const void *)(second + h.second);
+        const uint8_t *in1 = in0 + ((h.in0 + 3) & ~3u);
+        data = in1 + ((h.in1 + 3) & ~3u);
+        memcpy(other, in1, h.in1);
+        for (uint32_t pass = 0; pass < 2 + h.in_place; pass++) {
+            const uint8_t mark = (uint8_t)(0x35 + pass * 0x7b);
+            uint8_t *out = memory + GUARD;
+            uint8_t *in = pass == 0 ? MEMORY_END - ((h.in0 + 3) & ~3u) : pass == 1 ? MEMORY_START : out;
+            const uint32_t size = pass == 2 && h.in0 > h.out ? h.in0 : h.out;
+            fill(memory, h.out + h.in0 + 2 * GUARD, mark);
+            fill(work, h.scratch + 2 * GUARD, mark);
+            memcpy(in, in0, h.in0);
+            const uint32_t start = image_ticks();
+            call(&h, params, first, second, (const int8_t *)in, (const int8_t *)other, (int8_t *)out,
+                 work + GUARD);
+            const uint32_t result[2] = {
+                untouched(memory, GUARD, mark) && untouched(out + size, GUARD, mark) &&
+                    untouched(work, GUARD, mark) && untouched(work + GUARD + h.scratch, GUARD, mark) &&
+                    (pass == 2 || memcmp(in, in0, h.in0) == 0),
+                image_ticks() - start,
+            };
+            image_write(result, sizeof result);
+            image_write(out, h.out);
+        }
+    }
+    return 0;
+}

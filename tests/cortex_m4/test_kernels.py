@@ -1,0 +1,72 @@
+"""The Cortex-M4 kernels on the simulated board: random layers, many to an image, against TFLite's definitions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from foldtiny.aot.cortex_m4 import conv_2d, fully_connected
+from tests.cortex_m4 import arithmetic, batch, draw, simulator
+
+pytestmark = pytest.mark.skipif(not simulator.AVAILABLE, reason="needs gcc-arm-none-eabi and qemu-system-arm")
+
+COUNTS: Counter[str] = Counter()
+PER_IMAGE = 250
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return batch.build(tmp_path_factory.mktemp("kernels"))
+
+
+def _cases(name: str, rng: np.random.Generator, count: int) -> list[batch.Case]:
+    layer_of, specialise, expected_of = KINDS[name]
+    cases = []
+    for number in range(count):
+        layer = layer_of(rng)
+        kernel = specialise(layer, "speed" if number % 2 else "size")
+        COUNTS[f"{name}, {'special' if kernel else 'left to the plain kernel'}"] += 1
+        if kernel is not None:
+            source = draw.values(rng, _shape(layer))
+            cases.append(batch.Case(f"{name} {number}: {layer}", kernel, (source,), expected_of(layer, source)))
+    return cases
+
+
+def _shape(layer: Any) -> tuple[int, ...]:
+    if hasattr(layer, "rows"):
+        return layer.rows, layer.weights.shape[1]
+    return layer.batches, layer.in_h, layer.in_w, layer.in_c
+
+
+KINDS: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]] = {
+    "conv_2d": (draw.conv_2d, conv_2d.specialise, arithmetic.conv_2d),
+    "fully_connected": (draw.fully_connected, fully_connected.specialise, arithmetic.fully_connected),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+# Shrinking a seed means nothing: the failing layers are printed whole.
+@settings(
+    max_examples=3, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_random_layers_are_exact(image: Path, name: str, seed: int) -> None:
+    cases = _cases(name, np.random.default_rng(seed), PER_IMAGE)
+    failed = batch.failures(cases, batch.run(image, cases))
+    assert not failed, f"seed {seed}: {len(failed)} of {len(cases)} fail\n" + "\n".join(failed[:5])
+
+
+def test_most_layers_are_specialised() -> None:
+    """Runs after the tests above: enough cases, few of them left to the plain kernel."""
+    print("\n" + "\n".join(f"{count:6} {what}" for what, count in sorted(COUNTS.items())))
+    for name in KINDS:
+        special, plain = COUNTS[f"{name}, special"], COUNTS[f"{name}, left to the plain kernel"]
+        assert special >= 2 * PER_IMAGE
+        assert plain < special / 3

@@ -1,0 +1,27 @@
+"""Whole networks on the simulated board, byte for byte against TFLite Micro."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from foldtiny import reference
+from foldtiny.aot.compile import compile_tflite
+from tests.cortex_m4 import networks, simulator
+
+pytestmark = pytest.mark.skipif(not simulator.AVAILABLE, reason="needs gcc-arm-none-eabi and qemu-system-arm")
+
+
+@pytest.mark.parametrize("optimize", ["size", "speed"])
+@pytest.mark.parametrize("name", networks.NAMES)
+def test_networks_equal_tflite_micro(tmp_path: Path, name: str, optimize: str) -> None:
+    data = networks.load(name)
+    if data is None:
+        pytest.skip(f"{name} is not on this machine")
+    samples = reference.random_inputs(data, 2, seed=3)
+    expected = reference.outputs(data, samples)
+    compiled = compile_tflite(data, target="cortex-m4", optimize=optimize)
+    found = simulator.infer(tmp_path, compiled, samples)
+    assert [r.outputs for r in found] == [[np.asarray(a).tobytes() for a in sample] for sample in expected]
