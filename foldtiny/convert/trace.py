@@ -10,6 +10,7 @@ import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from operator import getitem
 from typing import Any
 
 import torch
@@ -122,7 +123,13 @@ def _export(module: nn.Module, example: torch.Tensor) -> torch.export.ExportedPr
 
 
 def _check_no_state(program: torch.export.ExportedProgram) -> None:
-    written = sorted(program.graph_signature.buffers_to_mutate.values())
+    buffers = program.graph_signature.inputs_to_buffers
+    # torch 2.5 and earlier list the changed buffers; later ones leave the in-place operators in the graph.
+    written = list(program.graph_signature.buffers_to_mutate.values())
+    for node in program.graph.nodes:
+        changes = node.op == "call_function" and _in_place(str(node.target))
+        if changes and isinstance(node.args[0], torch.fx.Node) and node.args[0].name in buffers:
+            written.append(buffers[node.args[0].name])
     if written:
         raise ConvertError(
             f"the network changes its buffer '{written[0]}' while it runs (allowed: buffers that are only read)",
@@ -171,26 +178,47 @@ class _Builder:
     def _call(self, node: torch.fx.Node) -> Any:
         operator, module = str(node.target), _module_path(node)
         arguments = self._arguments(node)
-        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) and "dropout" not in operator:
-            raise ConvertError(
-                f"{where(module)} draws random numbers with {short(operator)} (allowed: the same result every time)",
-                "draw them only where self.training is set",
-            )
         if not _holds_ref(arguments):
+            if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+                raise ConvertError(
+                    f"{where(module)} draws random numbers with {short(operator)} "
+                    "(allowed: the same result every time)",
+                    "draw them only where self.training is set",
+                )
             return _function(node)(*_resolved(node.args, self.values), **_resolved(node.kwargs, self.values))
+        if node.target is getitem:
+            return self._item(node, module)
         if operator not in self.operators:
             raise ConvertError(
                 f"{where(module)} uses {short(operator)}, which foldtiny cannot convert (supported: {supported()})",
                 "replace it by supported operators",
             )
-        value = node.meta.get("val")
-        if not isinstance(value, torch.Tensor):
-            raise ConvertError(
-                f"{where(module)}: {short(operator)} has several results (allowed: one tensor)",
-                "replace it by supported operators",
-            )
+        value = node.meta["val"]
+        if isinstance(value, tuple | list):  # the pooled map and its indices; see _item
+            value = value[0]
         name = identifier(f"{module}.{node.name}" if module else node.name)
-        return self.operators[operator](Call(operator, name, module, arguments, tuple(value.shape), self.nodes))
+        result = self.operators[operator](Call(operator, name, module, arguments, tuple(value.shape), self.nodes))
+        if _in_place(operator):
+            self._overwrite(node.args[0], result)
+        return result
+
+    def _overwrite(self, target: Any, result: Ref) -> None:
+        """After an in-place operator, every name of the same tensor means its result."""
+        old = self.values[target.name]
+        for name, value in self.values.items():
+            if value is old:
+                self.values[name] = result
+
+    def _item(self, node: torch.fx.Node, module: str) -> Any:
+        """Return the first of several results: the pooled map, whose second is the indices."""
+        source, index = node.args
+        assert isinstance(source, torch.fx.Node)  # getitem on a constant is computed, not traced
+        if index != 0 and node.users:
+            raise ConvertError(
+                f"{where(module)} uses the indices of {short(str(source.target))} (allowed: its values)",
+                "leave return_indices off",
+            )
+        return self.values[source.name]
 
     def _arguments(self, node: torch.fx.Node) -> dict[str, Any]:
         args, kwargs = _resolved(node.args, self.values), _resolved(node.kwargs, self.values)
@@ -227,6 +255,11 @@ class _Builder:
 def _function(node: torch.fx.Node) -> Callable[..., Any]:
     assert callable(node.target)  # true of every call_function node
     return node.target
+
+
+def _in_place(operator: str) -> bool:
+    parts = operator.split(".")
+    return len(parts) > 1 and parts[1].endswith("_")
 
 
 def _resolved(item: Any, values: dict[str, Any]) -> Any:

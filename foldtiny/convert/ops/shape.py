@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from foldtiny.convert.ir import Concat, Pad, Pool, Reshape
 from foldtiny.convert.registry import Call, Ref, as_floats, register
 
@@ -33,14 +35,11 @@ def reshape(call: Call) -> Ref:
     "aten.dropout_.default",
     "aten.feature_dropout.default",
     "aten.alpha_dropout.default",
-    "aten.clone.default",
     "aten.contiguous.default",
     "aten.detach.default",
     "aten.detach_.default",
     "aten.alias.default",
-    "aten.lift_fresh_copy.default",
     "aten.to.dtype",
-    "aten._to_copy.default",
 )
 def identity(call: Call) -> Ref:
     """Operators that do nothing when a float32 network is only evaluated."""
@@ -50,6 +49,12 @@ def identity(call: Call) -> Ref:
             "is active (allowed: dropout that is off when the network is evaluated)", "pass self.training"
         )
     return value
+
+
+@register("aten.clone.default", "aten.lift_fresh_copy.default", "aten._to_copy.default")
+def copy(call: Call) -> Ref:
+    """A tensor of its own, which an in-place operator on the original leaves alone."""
+    return replace(call.ref("self"))
 
 
 @register("aten.cat.default")
