@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
 
-from foldtiny.aot.emit_c import array, comment_text, number, params, quoted
+from foldtiny.aot.emit_c import array, comment_text, number, params, quoted, statement
 from foldtiny.aot.graph import Graph, Tensor
 from foldtiny.aot.layer import Constant, Kernel, Layer
 from foldtiny.aot.plan import MemoryPlan
@@ -146,7 +146,7 @@ void model_invoke(void);
 const void *model_output(int index);
 
 #ifdef MODEL_PROFILE
-// Yours to supply: called before each layer (0 to MODEL_LAYER_COUNT - 1), and with MODEL_LAYER_COUNT at the end.
+// Yours to supply: called before each layer, 0 to MODEL_LAYER_COUNT - 1.
 void model_profile_layer(int layer);
 const char *model_layer_name(int layer);
 #endif
@@ -274,7 +274,7 @@ def _layer(job: Job, index: int, names: Mapping[tuple[int, str], str]) -> str:
         values[f"out{position}"] = _place(job, tensor)
     values["scratch"] = f"MODEL_SCRATCH{index}"
     call = Template(kernel.call).substitute(values)
-    body = "\n".join(f"    {line}" for line in call.splitlines())
+    body = "\n".join(statement(line) for line in call.splitlines())
     lines.append(f"static void model_run_{index}(void) {{\n{body}\n}}")
     return "\n".join(lines) + "\n"
 
@@ -326,16 +326,14 @@ def _invoke(job: Job) -> str:
 #define MODEL_STEP(layer) model_profile_layer(layer)
 
 const char *model_layer_name(int layer) {{
-    static const char *const model_layer_names[MODEL_LAYER_COUNT + 1] = {{
-{names}        "end",
-    }};
-    return layer >= 0 && layer < MODEL_LAYER_COUNT ? model_layer_names[layer] : "end";
+    static const char *const model_layer_names[] = {{
+{names}    }};
+    return layer >= 0 && layer < MODEL_LAYER_COUNT ? model_layer_names[layer] : "";
 }}
 #else
 #define MODEL_STEP(layer)
 #endif
 
 void model_invoke(void) {{
-{run}    MODEL_STEP(MODEL_LAYER_COUNT);
-}}
+{run}}}
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 
 from foldtiny.aot.layer import Constant, Params
@@ -37,6 +39,13 @@ def _wrapped(items: list[str], indent: str = "    ") -> str:
         line += f"{item}, "
     lines.append(line.rstrip())
     return "\n".join(lines)
+
+
+def statement(text: str) -> str:
+    """Indent one line of a function's body, broken between arguments where it is too long."""
+    return textwrap.fill(
+        text, _LINE, initial_indent="    ", subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def array(symbol: str, constant: Constant, comment: str, *, static: bool) -> str:

@@ -60,6 +60,11 @@ def _damaged(name: str, what: str) -> CompileError:
     return CompileError(f"{name} is damaged or truncated: {what}", "copy or export the file again")
 
 
+def _text(name: bytes | None) -> str:
+    """Make a name from the file fit for a message: one line, of reasonable length, whatever the bytes are."""
+    return "".join(c if c.isprintable() else "_" for c in (name or b"")[:200].decode("utf-8", "replace"))
+
+
 def _enum_names(enum: type) -> dict[int, str]:
     return {value: key for key, value in vars(enum).items() if isinstance(value, int)}
 
@@ -135,7 +140,7 @@ class _Reader:
             number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
             name = _OPERATORS.get(number, f"number {number}")
             if name == "CUSTOM":
-                name = f"CUSTOM {(code.CustomCode() or b'').decode('ascii', 'replace')}".strip()
+                name = f"CUSTOM {_text(code.CustomCode())}".strip()
             codes.append(name)
         return codes
 
@@ -159,7 +164,7 @@ class _Reader:
         return {name: value for name, value in values.items() if isinstance(value, int | float)}
 
     def tensor(self, index: int, tensor: Any) -> Tensor:
-        name = (tensor.Name() or b"").decode("utf-8", "replace") or f"tensor {index}"
+        name = _text(tensor.Name()) or f"tensor {index}"
         dtype = _TYPES.get(tensor.Type(), f"number {tensor.Type()}")
         rank = self.length(tensor.ShapeLength(), 4, f"dimensions of tensor {index}")
         what = f"{self.name}: tensor {index} '{name}'"

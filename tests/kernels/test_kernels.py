@@ -112,6 +112,6 @@ def test_int8_kernels_have_no_undefined_behaviour(optimize: str, tmp_path: Path,
 def test_kernels_equal_the_reference_on_the_simulated_cortex_m4(tmp_path: Path, count_cases: Counter) -> None:
     cases = [case for strategy, _ in INT8.values() for case in draw_cases(strategy, 18)]
     cases += [case for strategy, _ in FLOAT32.values() for case in draw_cases(strategy, 3)]
-    compared = compare(cases, run_cortex_m4(cases, tmp_path, target="cortex-m4"), tolerance=1e-5)
+    compared = compare(cases, run_cortex_m4(cases, tmp_path), tolerance=1e-5)
     assert compared >= 300
     count_cases("simulated Cortex-M4", compared)
