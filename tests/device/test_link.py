@@ -10,6 +10,7 @@ import time
 import tty
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_run_stack_profile_reset(host: simulate.Simulator) -> None:
         assert device.stack().high_water_bytes <= use.high_water_bytes
 
 
-def test_one_percent_of_bytes_damaged(host: simulate.Simulator, record_property: pytest.RecordProperty) -> None:
+def test_one_percent_of_bytes_damaged(host: simulate.Simulator, record_property: Any) -> None:
     port = FaultyPort(ports.open_port(host.port), rate=0.01, seed=1)
     with Device(port, "faulty", retry_s=0.02, timeout_s=60) as device:
         for sample in fake_model.samples(120, seed=2):

@@ -8,18 +8,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
 
 from foldtiny import boards
 from foldtiny.boards import Board
+from foldtiny.device import build, simulate
 from foldtiny.device import measure as measuring
-from foldtiny.device import simulate
 from foldtiny.device.build import Firmware
 from foldtiny.device.measure import measure
 from foldtiny.errors import LinkError, MeasureError
+from foldtiny.project import render
 from tests.firmware import fake_model
 
 INPUTS = fake_model.samples(32)
@@ -46,6 +49,26 @@ def test_twin_is_bit_exact(built: Callable[[str], Firmware], name: str) -> None:
         assert latency["ms"] == pytest.approx(latency["instructions"] / board.clock_hz * 1e3)
     else:
         assert latency["instructions"] is None
+
+
+def test_soft_float_on_the_xtensa_twin(tmp_path: Path) -> None:
+    """The twin without floating point gives IEEE 754's results to the bit; expf to two units in the last place."""
+    folder = fake_model.FOLDER.parent / "fake_float"
+    compiled = replace(
+        fake_model.FakeCompiled(), files={name: (folder / name).read_text() for name in ("model.h", "model.c")}
+    )
+    board = boards.get("esp-eye")
+    project = render(board, compiled, b"TFL3", tmp_path / "p", title="Floats")
+    firmware = build.build(project, "esp-eye-sim")
+    rng = np.random.default_rng(0)
+    a = rng.normal(0, 20, (4, 64)).astype(np.float32)
+    b = (rng.normal(0, 1, (4, 64)) * 10.0 ** rng.integers(-6, 6, (4, 64))).astype(np.float32)
+    result = measure(board, firmware, [[x, y] for x, y in zip(a, b, strict=True)], [[b"\0" * 1792]] * 4)
+    found = np.stack([np.frombuffer(sample[0], np.float32).reshape(7, 64) for sample in result.outputs], axis=1)
+    exact = np.stack([a + b, a - b, a * b, a / b, np.maximum(a, b)])
+    assert np.array_equal(found[:5].view(np.uint32), exact.view(np.uint32))
+    assert np.array_equal(found[6], np.trunc(b) + np.float32(0))
+    np.testing.assert_allclose(found[5], np.exp(a.astype(np.float64)), rtol=2.5e-7)
 
 
 def test_instruction_counts_repeat(built: Callable[[str], Firmware]) -> None:

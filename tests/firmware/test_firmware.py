@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,15 @@ def test_protocol_under_the_sanitisers(tmp_path: Path) -> None:
     _run("gcc", "-std=gnu11", *sanitise, "-Wall", "-Wextra", "-Werror", *INCLUDES[:2],
          Path(__file__).parent / "test_frame.c", *sources, "-o", program)  # fmt: skip
     assert "all hold" in _run(program, "300000")
+
+
+def test_soft_arithmetic_equals_the_hosts(tmp_path: Path, record_property: Any) -> None:
+    program = tmp_path / "test_soft"
+    flags = ["-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-DFW_SOFT_TEST"]
+    source = Path(__file__).parent / "test_soft.c"
+    _run("gcc", "-std=gnu11", *flags, f"-I{RUNTIME}", source, "-lm", "-o", program)
+    assert "all hold" in _run(program, "2000000")
+    record_property("cases", 2_000_000)
 
 
 @pytest.mark.parametrize("profile", [False, True], ids=["plain", "profile"])
