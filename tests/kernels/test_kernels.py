@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
+from tests.kernels import cases_graphs as graphs
 from tests.kernels import cases_simple as simple
 from tests.kernels import cases_weights as weights
 from tests.kernels.case import Case
@@ -96,6 +97,13 @@ def test_float32_kernels_agree_with_the_reference_on_the_host(tmp_path: Path, co
     compared = compare(cases, run_host(cases, tmp_path), tolerance=1e-5)
     assert compared >= 280
     count_cases("host", compared)
+
+
+@pytest.mark.parametrize("optimize", ["size", "speed"])
+def test_networks_of_several_layers_equal_the_reference(optimize: str, tmp_path: Path, count_cases: Counter) -> None:
+    """What fusion, aliases, in-place kernels and the memory plan do must not show."""
+    cases = draw_cases(graphs.graph(), 150 if optimize == "size" else 30)
+    count_cases("host", compare(cases, run_host(cases, tmp_path, optimize=optimize)))
 
 
 @pytest.mark.parametrize("optimize", ["size", "speed"])
