@@ -12,33 +12,43 @@ typedef struct {
     float f_min, f_max;
 } ft_fully_connected;
 
-// `lanes` neighbouring outputs; `w` is the first one's row of weights.
-FT_INLINE void ft_fully_connected_lanes(const ft_fully_connected *p, const int8_t *w, const int32_t *bias,
-                                        const int32_t *multipliers, const int8_t *shifts, const int8_t *in,
-                                        int32_t first, int32_t lanes, int8_t *out) {
+// Where a run over the outputs has got to: all pointers belong to the next output.
+typedef struct {
+    const int8_t *w;
+    const int32_t *bias, *multipliers;
+    const int8_t *shifts;
+    int8_t *out;
+} ft_fully_connected_at;
+
+// Computes the next `lanes` outputs.
+FT_INLINE void ft_fully_connected_lanes(const ft_fully_connected *p, const int8_t *in, int32_t lanes,
+                                        ft_fully_connected_at *at) {
     uint32_t sums[FT_LANES];
     for (int32_t lane = 0; lane < lanes; lane++) {
-        sums[lane] = (uint32_t)bias[first + lane];
+        sums[lane] = (uint32_t)at->bias[lane];
     }
-    ft_dot(in, w, p->depth, p->depth, lanes, sums);
+    ft_dot(in, at->w, p->depth, p->depth, lanes, sums);
     for (int32_t lane = 0; lane < lanes; lane++) {
-        const int32_t at = (first + lane) * p->channel_step;
-        out[first + lane] =
-            ft_output((int32_t)sums[lane], multipliers[at], shifts[at], p->out_zero, p->out_min, p->out_max);
+        *at->out++ = ft_output((int32_t)sums[lane], *at->multipliers, *at->shifts, p->out_zero, p->out_min,
+                               p->out_max);
+        at->multipliers += p->channel_step;
+        at->shifts += p->channel_step;
     }
+    at->w += lanes * p->depth;
+    at->bias += lanes;
 }
 
 FT_KERNEL void ft_fully_connected_s8(const ft_fully_connected *p, const int8_t *w, const int32_t *bias,
                                      const int32_t *multipliers, const int8_t *shifts, const int8_t *in,
                                      int8_t *out) {
     for (int32_t row = 0; row < p->rows; row++, in += p->depth, out += p->outputs) {
-        const int8_t *weights = w;
-        int32_t o = 0;
-        for (; o + FT_LANES <= p->outputs; o += FT_LANES, weights += FT_LANES * p->depth) {
-            ft_fully_connected_lanes(p, weights, bias, multipliers, shifts, in, o, FT_LANES, out);
+        ft_fully_connected_at at = {w, bias, multipliers, shifts, out};
+        int32_t left = p->outputs;
+        for (; left >= FT_LANES; left -= FT_LANES) {
+            ft_fully_connected_lanes(p, in, FT_LANES, &at);
         }
-        for (; o < p->outputs; o++, weights += p->depth) {
-            ft_fully_connected_lanes(p, weights, bias, multipliers, shifts, in, o, 1, out);
+        for (; left > 0; left--) {
+            ft_fully_connected_lanes(p, in, 1, &at);
         }
     }
 }

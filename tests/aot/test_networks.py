@@ -18,7 +18,8 @@ from tests.kernels.harness import WARNINGS, compare, run_host
 NETWORKS = {"lenet5": networks.lenet5, "residual": networks.residual, "separable": networks.separable}
 COMPILERS = {
     "host": ["gcc", "-O2"],
-    "arm": ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-Os"],
+    "arm": ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-O2"],
+    "arm-small": ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-Os"],
     "xtensa": ["xtensa-lx106-elf-gcc", "-ffreestanding", "-mlongcalls", "-Os"],
     "aarch64": ["aarch64-linux-gnu-gcc", "-O2"],
 }

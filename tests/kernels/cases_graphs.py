@@ -82,7 +82,13 @@ class _Growing:
         source, shape, quantised = self.pick(4)
         borders = np.array([[0, 0], self.draw(_border), self.draw(_border), [0, 0]])
         after = tuple(int(s + b.sum()) for s, b in zip(shape, borders, strict=True))
-        self.put("PAD", [source, self.build.constant(borders)], after, quantised)
+        inputs = [source, self.build.constant(borders)]
+        if self.draw(st.booleans()):
+            # Not what the convolution would pad with, so it must not be joined to it.
+            value = self.build.constant(np.array([self.draw(st.sampled_from((-128, -50, 0)))]), "int8", **quantised)
+            self.put("PADV2", [*inputs, value], after, quantised)
+        else:
+            self.put("PAD", inputs, after, quantised)
 
     def relu(self) -> None:
         source, shape, quantised = self.pick()
