@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from elftools.elf.elffile import ELFFile
 
 from foldtiny import boards
 from foldtiny.boards import Board
@@ -136,16 +136,23 @@ def test_missing_firmware(tmp_path: Path) -> None:
         simulate.start(boards.get("nano33ble"), tmp_path / "none.elf")
 
 
-def test_crash_on_the_board_is_reported(built: Callable[[str], Firmware], tmp_path: Path) -> None:
-    """A firmware that faults ends the twin, and the host says so instead of waiting."""
-    elf = tmp_path / "crash.elf"
-    data = bytearray(built("nano33ble").elf.read_bytes())
-    with built("nano33ble").elf.open("rb") as stream:
-        vectors = ELFFile(stream).get_section_by_name(".vectors")["sh_offset"]
-    data[vectors + 4 : vectors + 8] = b"\x01\x00\x00\xf0"  # the reset vector points nowhere
-    elf.write_bytes(bytes(data))
-    with pytest.raises((MeasureError, LinkError)):
-        measure(boards.get("nano33ble"), elf, INPUTS[:1], EXPECTED[:1], timeout_s=1)
+@pytest.mark.parametrize(
+    ("name", "crash", "text"),
+    [
+        ("nano33ble", "*(volatile int *)0x90000000 = 1;", "status 1: the firmware crashed (Cortex-M fault)"),
+        ("esp-eye", '__asm volatile("ill");', "status 1: it said nothing"),
+    ],
+)
+def test_crash_on_the_board_is_reported(tmp_path: Path, name: str, crash: str, text: str) -> None:
+    """A firmware that faults in the model ends the twin, and the host says so instead of waiting."""
+    fake = fake_model.FakeCompiled()
+    model = fake.files["model.c"].replace("int32_t sum = 0;", f"int32_t sum = 0; {crash}")
+    project = render(
+        boards.get(name), replace(fake, files={**fake.files, "model.c": model}), b"", tmp_path / "p", title=""
+    )
+    firmware = build.build(project, f"{name}-sim")
+    with pytest.raises(MeasureError, match=re.escape(text)):
+        measure(boards.get(name), firmware, INPUTS[:1], EXPECTED[:1], timeout_s=2, run_timeout_s=2)
 
 
 def _alive(pid: int) -> bool:

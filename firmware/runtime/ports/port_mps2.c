@@ -24,6 +24,9 @@
 #define TIMER_RELOAD FW_REGISTER(0x40000008u)
 #define NVIC_ENABLE FW_REGISTER(0xE000E100u)
 #define NVIC_PENDING_CLEAR FW_REGISTER(0xE000E280u)
+#define FW_SEMIHOSTING_WRITE0 0x04u
+#define FW_SEMIHOSTING_EXIT 0x18u
+#define FW_RUN_TIME_ERROR ((const void *)0x20023u) /* ADP_Stopped_RunTimeErrorUnknown */
 #define SCB_CPACR FW_REGISTER(0xE000ED88u)
 
 extern uint32_t fw_data_load[], fw_data_start[], fw_data_end[], fw_bss_start[], fw_bss_end[];
@@ -98,11 +101,16 @@ _Noreturn void fw_reset_handler(void) {
     }
 }
 
-/* A fault ends the simulation through semihosting's exit call, so that the host sees it at once. */
+static void fw_semihosting(uint32_t call, const void *argument) {
+    register uint32_t r0 __asm("r0") = call;
+    register const void *r1 __asm("r1") = argument;
+    __asm volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
+}
+
+/* A fault ends the simulation, so that the host sees it at once. */
 static void fw_fault(void) {
-    register uint32_t call __asm("r0") = 0x18;       /* SYS_EXIT */
-    register uint32_t reason __asm("r1") = 0x20023u; /* ADP_Stopped_RunTimeErrorUnknown */
-    __asm volatile("bkpt 0xAB" : : "r"(call), "r"(reason) : "memory");
+    fw_semihosting(FW_SEMIHOSTING_WRITE0, "the firmware crashed (Cortex-M fault)\n");
+    fw_semihosting(FW_SEMIHOSTING_EXIT, FW_RUN_TIME_ERROR);
     for (;;) {
     }
 }

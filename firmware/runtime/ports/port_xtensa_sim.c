@@ -7,11 +7,15 @@
 #define FW_STACK_BYTES (16u * 1024u)
 
 extern uint32_t fw_data_load[], fw_data_start[], fw_data_end[], fw_bss_start[], fw_bss_end[];
+extern uint8_t fw_vectors[];
 int main(void);
 
 const fw_clock fw_port_clock = {FW_TICK_INSTRUCTIONS, 25};
 
 uint8_t fw_stack_memory[FW_STACK_BYTES] __attribute__((section(".stack"), aligned(16)));
+
+#define FW_DOZE_TICKS 2000u          /* of 40 MHz */
+#define FW_TIMER_INTERRUPT (1u << 6) /* timer 0 of lx106 */
 
 enum { FW_SIM_READ = 3, FW_SIM_WRITE = 4 };
 
@@ -25,11 +29,53 @@ static int32_t fw_simcall(int32_t call, int32_t file, void *memory, uint32_t len
     return a2;
 }
 
-void fw_port_init(void) {}
+void fw_port_init(void) {
+    /* PS out of reset masks all interrupts. */
+    __asm volatile("wsr %0, vecbase\n\twsr %1, ps\n\trsync" : : "r"(fw_vectors), "r"(0));
+}
+
+/* Without input, sleep for about 50 us of simulated time instead of keeping the host's processor busy. */
+static void fw_doze(void) {
+    uint32_t now;
+    __asm volatile("rsr %0, ccount" : "=r"(now));
+    __asm volatile("wsr %0, ccompare0\n\twsr %1, intenable\n\tesync\n\twaiti 0"
+                   :
+                   : "r"(now + FW_DOZE_TICKS), "r"(FW_TIMER_INTERRUPT)
+                   : "memory");
+}
+
+/* The timer's interrupt has only to end the wait: switch it off and go on. Anything else is a crash and ends
+ * the simulation, so that the host sees it at once. Both exception vectors, because which one is taken
+ * depends on a mode that nothing else here uses. */
+__asm(
+    ".section .text.fw_vectors, \"ax\"\n"
+    ".align 256\n"
+    ".global fw_vectors\n"
+    "fw_vectors:\n"
+    "    .org 0x30\n"
+    "    j 1f\n"
+    "    .org 0x50\n"
+    "1:  wsr a0, excsave1\n"
+    "    rsr a0, exccause\n"
+    "    addi a0, a0, -4\n" /* a level 1 interrupt */
+    "    bnez a0, 2f\n"
+    "    wsr a0, intenable\n"
+    "    rsync\n"
+    "    rsr a0, excsave1\n"
+    "    rfe\n"
+    "2:  movi a2, 1\n" /* exit with status 1 */
+    "    movi a3, 1\n"
+    "    .byte 0x00, 0x51, 0x00\n"
+    "    j 2b\n"
+    ".text\n");
 
 int fw_port_read(void) {
     static uint8_t byte;
-    return fw_simcall(FW_SIM_READ, 0, &byte, 1) == 1 ? (int)byte : -1;
+    if (fw_simcall(FW_SIM_READ, 0, &byte, 1) == 1) {
+        return (int)byte;
+    }
+    fw_doze();
+    return -1;
 }
 
 void fw_port_write(const uint8_t *bytes, size_t length) {
