@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,7 @@ def _accuracy_stage(
 def _build(project: Project, elf: Path, progress: ProgressFn) -> StageOutput:
     built = firmware_build.build(project, str(project.environments["simulated"]), progress=progress)
     write_atomic(elf, built.elf.read_bytes())
+    shutil.copymode(built.elf, elf)  # a Linux board's firmware is a program
     sizes = built.footprint
     summary = (
         f"flash {sizes.flash_total:,} B (model {sizes.flash_model:,}, engine {sizes.flash_engine:,}), "
