@@ -13,15 +13,12 @@ from types import TracebackType
 
 from foldtiny.device import hello as description
 from foldtiny.device import ports
-from foldtiny.device.frame import NAK, PAYLOAD_MAX, REPLY, RUNNING, Frame, Parser, Refusal, Request, encode
+from foldtiny.device.exchange import Exchange, Refused
+from foldtiny.device.frame import Refusal, Request
 from foldtiny.device.hello import Hello
 from foldtiny.errors import LinkError
 
-_CHUNK_MIN = 16
-_CHUNK_MAX = PAYLOAD_MAX - 5
 _REDO_MAX = 8
-_RETRY_WAIT_MAX_S = 2.0
-_UNPLUGGED = "plug the board in again and repeat the command"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +45,6 @@ class LayerTime:
     ticks: int
 
 
-class _Refused(Exception):
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 class Device:
     """A board (or its twin) on a serial port.
 
@@ -69,7 +60,7 @@ class Device:
     run_timeout_s : float
         The longest that the first run may take; later ones are held to a multiple of the slowest seen.
     retry_s : float
-        How long to wait for an answer before asking again; doubled at each further try.
+        How long to wait for an answer before asking again; grows at each further try.
     """
 
     def __init__(
@@ -85,15 +76,9 @@ class Device:
         self.name = name
         self._timeout_s = timeout_s
         self._run_timeout_s = run_timeout_s
-        self._retry_s = retry_s
-        self._parser = Parser()
-        self._waiting: list[Frame] = []
-        self._sequence = secrets.randbelow(256)
-        self._chunk = _CHUNK_MAX
+        self._exchange = Exchange(port, name, timeout_s=timeout_s, retry_s=retry_s)
         self._slowest_run_s: float | None = None
-        self._quickest_run_s = 0.0
         self._hello: Hello | None = None
-        self.retries = 0
 
     @classmethod
     def open(cls, port: str, *, timeout_s: float = 10.0, run_timeout_s: float = 300.0, retry_s: float = 0.3) -> Device:
@@ -114,6 +99,11 @@ class Device:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def retries(self) -> int:
+        """How many requests had to be repeated so far."""
+        return self._exchange.retries
 
     def close(self) -> None:
         """Close the port."""
@@ -168,13 +158,13 @@ class Device:
         if sizes != expected:
             raise LinkError(f"the model takes inputs of {expected} bytes, {sizes} were given", "check the inputs")
         checksum = binascii.crc32(b"".join(inputs))
-        refused: _Refused | None = None
+        refused: Refused | None = None
         for _ in range(_REDO_MAX):
             try:
                 self._load(inputs)
                 ticks, outputs_checksum = self._run(1, checksum)
                 outputs = [self._read_output(index, tensor.bytes) for index, tensor in enumerate(told.outputs)]
-            except _Refused as error:
+            except Refused as error:
                 if error.code not in (Refusal.NO_INPUT, Refusal.NO_OUTPUT):
                     raise self._refusal("an inference", error) from error
                 refused = error
@@ -194,7 +184,7 @@ class Device:
         while len(ticks) < count:
             try:
                 ticks += self._run(min(run_max, max(2, count - len(ticks))), 0)[0]
-            except _Refused as error:
+            except Refused as error:
                 raise self._refusal("RUN", error) from error
         return ticks[:count]
 
@@ -225,7 +215,7 @@ class Device:
     def _read_description(self) -> bytes:
         blob, total = b"", 1
         while len(blob) < total:
-            reply = self._ask(Request.HELLO, struct.pack("<HB", len(blob), self._chunk), None)
+            reply = self._ask(Request.HELLO, struct.pack("<HB", len(blob), self._exchange.chunk), None)
             total, offset = struct.unpack_from("<HH", reply)
             if offset != len(blob) or len(reply) == 4:
                 raise LinkError(f"the board on {self.name} describes itself wrongly", "flash it with this foldtiny")
@@ -236,16 +226,18 @@ class Device:
         for index, data in enumerate(inputs):
             offset = 0
             while offset < len(data):
-                piece = data[offset : offset + self._chunk]
-                reply = self._request(Request.LOAD, struct.pack("<BI", index, offset) + piece, 9)
+                piece = data[offset : offset + self._exchange.chunk]
+                reply = self._exchange.request(Request.LOAD, struct.pack("<BI", index, offset) + piece, 9)
                 _, _, offset = struct.unpack("<BII", reply)
 
     def _read_output(self, index: int, size: int) -> bytes:
         data = b""
         while len(data) < size:
-            reply = self._request(Request.OUTPUT, struct.pack("<BIB", index, len(data), self._chunk), None)
+            reply = self._exchange.request(
+                Request.OUTPUT, struct.pack("<BIB", index, len(data), self._exchange.chunk), None
+            )
             if len(reply) <= 5:
-                raise _Refused(Refusal.RANGE)
+                raise Refused(Refusal.RANGE)
             data += reply[5:]
         return data
 
@@ -256,97 +248,23 @@ class Device:
         limit = self._run_timeout_s * count
         if self._slowest_run_s is not None:
             limit = self._timeout_s + 20 * self._slowest_run_s * count
-        reply = self._request(Request.RUN, struct.pack("<IBI", name, count, checksum), 9 + 8 * count, limit_s=limit)
+        reply = self._exchange.request(
+            Request.RUN, struct.pack("<IBI", name, count, checksum), 9 + 8 * count, limit_s=limit
+        )
         spent = (time.monotonic() - started) / count
-        self._quickest_run_s = spent if self._slowest_run_s is None else min(spent, self._quickest_run_s)
+        quickest = spent if self._slowest_run_s is None else min(spent, self._exchange.quickest_run_s)
+        self._exchange.quickest_run_s = quickest
         self._slowest_run_s = max(spent, self._slowest_run_s or 0.0)
         _, _, outputs_checksum, *ticks = struct.unpack(f"<IBI{count}Q", reply)
         return ticks, outputs_checksum
 
     def _ask(self, request: Request, payload: bytes, size: int | None) -> bytes:
         try:
-            return self._request(request, payload, size)
-        except _Refused as error:
+            return self._exchange.request(request, payload, size)
+        except Refused as error:
             raise self._refusal(request.name, error) from error
 
-    def _request(self, request: Request, payload: bytes, size: int | None, limit_s: float | None = None) -> bytes:
-        """Send one request until its reply arrives whole, and return the reply's payload."""
-        self._sequence = (self._sequence + 1) % 256
-        wire = encode(Frame(self._sequence, request, payload))
-        limit = limit_s or self._timeout_s
-        deadline = time.monotonic() + limit
-        wait, tries = self._retry_s, 0
-        while True:
-            self._send(wire)
-            tries += 1
-            reply = self._await(request, size, min(deadline, time.monotonic() + wait), deadline)
-            if reply is not None:
-                self._adapt(spoilt=tries > 1)
-                return reply
-            self.retries += 1
-            if time.monotonic() >= deadline:
-                raise self._silence(request, tries, limit)
-            wait = min(wait * 1.5, _RETRY_WAIT_MAX_S)
-
-    def _await(self, request: Request, size: int | None, until: float, deadline: float) -> bytes | None:
-        """Wait for a reply; ``None`` means: ask again."""
-        while True:
-            frame = self._next_frame(until)
-            if frame is None:
-                return None
-            if frame.type == NAK and len(frame.payload) == 2:
-                code, refused = frame.payload
-                if code == Refusal.FRAME:
-                    return None
-                if frame.sequence == self._sequence and refused == request:
-                    raise _Refused(code)
-            if frame.sequence != self._sequence:
-                continue  # the answer to a request that was sent twice
-            if frame.type == RUNNING and request is Request.RUN:
-                # The board is at work and deaf; asking again before it can be done would only fill its buffer.
-                until = min(deadline, max(until, time.monotonic() + self._retry_s + 1.5 * self._quickest_run_s))
-            elif frame.type == request | REPLY and size in (None, len(frame.payload)):
-                return frame.payload
-
-    def _adapt(self, *, spoilt: bool) -> None:
-        """Use shorter frames on a noisy line, where long ones hardly ever arrive whole; grow again when it is quiet."""
-        if spoilt:
-            self._chunk = max(_CHUNK_MIN, self._chunk * 3 // 4)
-        else:
-            self._chunk = min(_CHUNK_MAX, self._chunk + 2)
-
-    def _send(self, wire: bytes) -> None:
-        try:
-            self._port.write(wire)
-        except OSError as error:
-            raise self._gone(error) from error
-
-    def _next_frame(self, until: float) -> Frame | None:
-        while not self._waiting:
-            if time.monotonic() >= until:
-                return None
-            try:
-                received = self._port.read(max(1, self._port.in_waiting))
-            except OSError as error:
-                raise self._gone(error) from error
-            garbage = self._parser.garbage
-            self._waiting = self._parser.feed(received)
-            if self._parser.garbage > garbage:
-                # Most likely the answer, spoilt: ask again soon, but leave a babbling line some peace.
-                until = min(until, time.monotonic() + self._retry_s / 4)
-        return self._waiting.pop(0)
-
-    def _gone(self, error: OSError) -> LinkError:
-        return LinkError(f"the board on {self.name} vanished ({error})", _UNPLUGGED)
-
-    def _silence(self, request: Request, tries: int, limit: float) -> LinkError:
-        heard = "only unreadable bytes came" if self._parser.garbage else "nothing came"
-        return LinkError(
-            f"the board on {self.name} did not answer {request.name} within {limit:.0f} s ({tries} tries, {heard})",
-            "check that the firmware is flashed and no other program uses the port",
-        )
-
-    def _refusal(self, what: str, error: _Refused) -> LinkError:
+    def _refusal(self, what: str, error: Refused) -> LinkError:
         hints = {
             Refusal.VERSION: "flash it with this foldtiny, they speak different protocols",
             Refusal.NO_PROFILE: "build the firmware with profiling",

@@ -28,23 +28,30 @@ def host_board() -> Board:
 
 
 @pytest.fixture(scope="session")
-def host_elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The firmware with the fake model, built for the host with profiling."""
-    runtime = resources.root("firmware") / "runtime"
-    folder = tmp_path_factory.mktemp("host")
-    (folder / "main.c").write_text('#include "fw_start.h"\nint main(void) { fw_start(); }\n')
-    (folder / "fw_config.h").write_text(
-        (fake_model.FOLDER / "fw_config.h").read_text().replace("fake-board", "jetson-nano")
-    )
-    sources = [*runtime.glob("*.c"), runtime / "ports" / "port_posix.c", folder / "main.c"]
-    sources += [fake_model.FOLDER / "model.c", fake_model.FOLDER / "weights.c"]
-    elf = folder / "host.elf"
-    subprocess.run(
-        ["gcc", "-std=gnu11", "-O2", "-DMODEL_PROFILE", f"-I{folder}", f"-I{runtime}", f"-I{fake_model.FOLDER}",
-         *map(str, sources), "-o", str(elf)],
-        check=True,
-    )  # fmt: skip
-    return elf
+def build_host() -> Callable[[Path, str], Path]:
+    """Build the firmware with the fake model for the host, with profiling; the text goes into model_invoke."""
+
+    def make(folder: Path, extra: str) -> Path:
+        runtime = resources.root("firmware") / "runtime"
+        config = (fake_model.FOLDER / "fw_config.h").read_text().replace("fake-board", "jetson-nano")
+        model = (fake_model.FOLDER / "model.c").read_text().replace("int32_t sum = 0;", f"int32_t sum = 0; {extra}")
+        (folder / "main.c").write_text('#include "fw_start.h"\nint main(void) { fw_start(); }\n')
+        (folder / "fw_config.h").write_text(config)
+        (folder / "model.c").write_text("#include <unistd.h>\n" + model)
+        sources = [*runtime.glob("*.c"), runtime / "ports" / "port_posix.c", folder / "main.c", folder / "model.c"]
+        includes = [f"-I{path}" for path in (folder, runtime, fake_model.FOLDER)]
+        command = ["gcc", "-std=gnu11", "-O2", "-DMODEL_PROFILE", *includes, *map(str, sources)]
+        elf = folder / "host.elf"
+        subprocess.run([*command, str(fake_model.FOLDER / "weights.c"), "-o", str(elf)], check=True)
+        return elf
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def host_elf(tmp_path_factory: pytest.TempPathFactory, build_host: Callable[[Path, str], Path]) -> Path:
+    """The firmware with the fake model, built for the host."""
+    return build_host(tmp_path_factory.mktemp("host"), "")
 
 
 @pytest.fixture

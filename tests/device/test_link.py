@@ -8,14 +8,15 @@ import re
 import threading
 import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from foldtiny.boards import Board
-from foldtiny.device import link, ports, simulate
+from foldtiny.device import ports, simulate
+from foldtiny.device.exchange import Refused
 from foldtiny.device.link import Device
 from foldtiny.errors import LinkError
 from tests.device.faults import FaultyPort
@@ -113,13 +114,41 @@ def test_board_that_restarts_between_load_and_answer(host_board: Board, host_elf
         assert resets
 
 
+@pytest.fixture(scope="session")
+def slow_elf(tmp_path_factory: pytest.TempPathFactory, build_host: Callable[[Path, str], Path]) -> Path:
+    """The fake model, taking 0.8 s."""
+    return build_host(tmp_path_factory.mktemp("slow"), "usleep(800000);")
+
+
+def test_slow_model_runs_once_though_asked_often(host_board: Board, slow_elf: Path) -> None:
+    with simulate.start(host_board, slow_elf) as simulator, Device.open(simulator.port, retry_s=0.02) as device:
+        sample = fake_model.samples(1)[0]
+        result = device.infer(sample)
+        # The model consumes its input, so a second run would have given something else.
+        assert result.outputs == fake_model.expected(sample)
+        assert 0.8e9 <= result.ticks < 3e9
+        assert device.retries > 3
+        asked = device.retries
+        assert device.infer(sample).outputs == fake_model.expected(sample)
+        assert device.retries - asked <= 2  # now it is known how long a run takes
+
+
+def test_run_has_a_limit(host_board: Board, slow_elf: Path) -> None:
+    with (
+        simulate.start(host_board, slow_elf) as simulator,
+        Device.open(simulator.port, run_timeout_s=0.3, retry_s=0.05) as device,
+        pytest.raises(LinkError, match=r"did not answer RUN within 0\.3 s"),
+    ):
+        device.infer(fake_model.samples(1)[0])
+
+
 def test_silence_ends_in_time(silent: tuple[str, int]) -> None:
     start = time.monotonic()
     with Device.open(silent[0], timeout_s=0.6, retry_s=0.1) as device, pytest.raises(LinkError) as caught:
         device.hello()
     assert time.monotonic() - start < 3
     assert re.fullmatch(
-        rf"the board on {silent[0]} did not answer HELLO within 1 s \(\d+ tries, nothing came\); "
+        rf"the board on {silent[0]} did not answer HELLO within 0.6 s \(\d+ tries, nothing came\); "
         r"check that the firmware is flashed and no other program uses the port",
         str(caught.value),
     )
@@ -172,7 +201,7 @@ def test_wrong_input_size(host: simulate.Simulator) -> None:
 def test_output_without_input_is_refused(host: simulate.Simulator) -> None:
     with Device.open(host.port) as device:
         device.run(2)
-        with pytest.raises(link._Refused) as caught:
+        with pytest.raises(Refused) as caught:
             device._read_output(0, 300)
         assert "load an input first" in str(device._refusal("OUTPUT", caught.value))
 
