@@ -257,3 +257,51 @@ def edges(draw: Draw, kind: str) -> Case:
         scale = np.float32(build.graph.tensors[output].quantization.scale[0])
         values[0][0] = ((generator.integers(-300, 300, shape) + 0.5) * scale).astype(np.float32)
     return single(f"{kind} {shape}", build, [source], [output], values)
+
+
+@st.composite
+def hard_swish(draw: Draw) -> Case:
+    """HARD_SWISH, with scales as calibration gives them."""
+    generator = np.random.default_rng(draw(seeds))
+    build = Builder()
+    exponent = draw(st.one_of(st.floats(-8.0, 0.0), st.integers(-8, 0)))
+    scale = float(np.float32(2.0**exponent))
+    source = build.tensor((256,), scale=scale, zero=draw(zeros))
+    output = build.tensor((256,), scale=float(np.float32(scale * 2.0 ** draw(st.floats(-5, 4)))), zero=draw(zeros))
+    build.operator("HARD_SWISH", [source], [output])
+    values = samples(generator, [(256,)], "int8")
+    values[0][0] = np.arange(-128, 128, dtype=np.int8)
+    return single(f"hard_swish scale {scale}", build, [source], [output], values)
+
+
+@st.composite
+def resize(draw: Draw, dtype: str = "int8") -> Case:
+    """RESIZE_NEAREST_NEIGHBOR, larger and smaller, with both of its options."""
+    generator = np.random.default_rng(draw(seeds))
+    build = Builder()
+    shape = (draw(st.integers(1, 2)), *(draw(st.integers(1, 9)) for _ in range(2)), draw(st.integers(1, 4)))
+    size = [draw(st.integers(1, 14)) for _ in range(2)]
+    same = _quantised(draw, dtype)
+    source = build.tensor(shape, dtype, **same)
+    output = build.tensor((shape[0], *size, shape[3]), dtype, **same)
+    align = draw(st.booleans())
+    half = draw(st.booleans()) and not align
+    where = build.constant(np.array(size))
+    build.operator("RESIZE_NEAREST_NEIGHBOR", [source, where], [output], alignCorners=align, halfPixelCenters=half)
+    label = f"resize {dtype} {shape} to {size} align {align} half {half}"
+    return single(label, build, [source], [output], samples(generator, [shape], dtype))
+
+
+@st.composite
+def bytes_edge(draw: Draw, before: str, after: str) -> Case:
+    """QUANTIZE between int8 and uint8, as networks with uint8 inputs and outputs have it."""
+    build = Builder()
+
+    def tensor(dtype: str) -> int:
+        zero = draw(zeros) + (128 if dtype == "uint8" else 0)
+        return build.tensor((256,), dtype, scale=draw(scales), zero=zero)
+
+    source, output = tensor(before), tensor(after)
+    build.operator("QUANTIZE", [source], [output])
+    every = np.arange(256, dtype=np.uint8).astype(before)
+    return single(f"quantize {before} to {after}", build, [source], [output], [[every]])

@@ -182,3 +182,32 @@ def _scale_bias(build: Builder, bias: int, source: int, weights: int) -> None:
     replacement = build.tensor((1,), "int32", scale=factors, axis=0)
     tensors[bias].quantization = tensors[replacement].quantization
     tensors.pop()
+
+
+@st.composite
+def transpose_conv(draw: Draw) -> Case:
+    """TRANSPOSE_CONV."""
+    generator = np.random.default_rng(draw(seeds))
+    build = Builder()
+    padding = draw(st.sampled_from((SAME, VALID)))
+    kernel, stride = [draw(st.integers(1, 4)) for _ in range(2)], [draw(st.integers(1, 3)) for _ in range(2)]
+    size = [draw(st.integers(1, 6)) for _ in range(2)]
+    out = [(s - 1) * t + k if padding == VALID else s * t for s, t, k in zip(size, stride, kernel, strict=True)]
+    in_c, out_c = draw(st.integers(1, 5)), draw(st.integers(1, 6))
+    shape = (1, *size, in_c)
+    scale = draw(scales)
+    source = build.tensor(shape, scale=scale, zero=draw(zeros))
+    weights, _, result = _quantised_weights(draw, build, generator, (out_c, *kernel, in_c), 0, scale)
+    where = build.constant(np.array([1, *out, out_c]))
+    bias = _bias(draw, build, generator, out_c, "int8")
+    output = build.tensor((1, *out, out_c), scale=result, zero=draw(zeros))
+    build.operator(
+        "TRANSPOSE_CONV",
+        [where, weights, source, *bias],
+        [output],
+        padding=padding,
+        strideH=stride[0],
+        strideW=stride[1],
+    )
+    label = f"transpose_conv {shape} kernel {kernel} stride {stride} padding {padding} to {out} x {out_c}"
+    return single(label, build, [source], [output], samples(generator, [shape], "int8"))

@@ -31,12 +31,17 @@ INT8: dict[str, tuple[SearchStrategy[Case], int]] = {
     "relu6": (simple.unary("RELU6"), 60),
     "logistic": (simple.unary("LOGISTIC"), 60),
     "quantize": (simple.unary("QUANTIZE"), 60),
+    "quantize_from_uint8": (simple.bytes_edge("uint8", "int8"), 30),
+    "quantize_to_uint8": (simple.bytes_edge("int8", "uint8"), 30),
     "pad": (simple.pad("PAD"), 60),
     "padv2": (simple.pad("PADV2"), 60),
     "concatenation": (simple.concatenation(), 60),
     "split": (simple.split(), 60),
     "transpose": (simple.transpose(), 60),
     "strided_slice": (simple.strided_slice(), 60),
+    "hard_swish": (simple.hard_swish(), 80),
+    "resize_nearest_neighbor": (simple.resize(), 60),
+    "transpose_conv": (weights.transpose_conv(), 120),
 }
 """Each int8 kernel: its generator and how many cases the host compares."""
 

@@ -35,9 +35,9 @@ class Rescale:
         return int(self.multipliers[position]), int(self.shifts[position])
 
 
-def rescale(site: Site, weights: Tensor, channels: int, *, axis: int) -> Rescale:
+def rescale(site: Site, weights: Tensor, channels: int, *, axis: int, source: Tensor | None = None) -> Rescale:
     """Compute the factors input scale * weight scale / output scale, in double precision as TFLite Micro does."""
-    source, output = site.input(0), site.output()
+    source, output = source or site.input(0), site.output()
     quantisation = weights.quantisation
     if quantisation is None:
         site.fail(f"int8 without a scale in '{weights.name}'", "quantised int8")
