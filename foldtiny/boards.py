@@ -59,7 +59,8 @@ class SimulatorSpec(_Data):
     """The board's simulated twin.
 
     ``title`` and ``meaning`` are shown with every number it yields. ``packages`` maps each program it needs to the
-    Debian packages that hold it; ``{elf}`` in ``command`` stands for the firmware.
+    Debian packages that hold it; ``{elf}`` in ``command`` stands for the firmware, ``{counter}`` for the
+    plugin that counts instructions.
     """
 
     kind: Name

@@ -70,12 +70,13 @@ static void fw_put_tensor(fw_window *window, const model_tensor_info *tensor) {
 }
 
 uint8_t fw_describe(uint16_t offset, uint8_t room, uint8_t *out, uint16_t *total) {
+    const fw_clock unit = fw_port_clock();
     fw_window window = {0, offset, out, room, 0, 0};
     fw_put8(&window, FW_PROTOCOL_VERSION);
     fw_put8(&window, FW_FEATURES);
-    fw_put8(&window, (uint32_t)fw_port_clock.kind);
+    fw_put8(&window, (uint32_t)unit.kind);
     fw_put8(&window, FW_RUN_MAX);
-    fw_put32(&window, fw_port_clock.scale);
+    fw_put32(&window, unit.scale);
     fw_put32(&window, FW_CLOCK_HZ);
     fw_put32(&window, MODEL_ARENA_BYTES);
     fw_put16(&window, MODEL_LAYER_COUNT);

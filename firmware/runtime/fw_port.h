@@ -23,7 +23,8 @@ typedef struct {
     uint8_t *high; /* one past the highest */
 } fw_stack_bounds;
 
-extern const fw_clock fw_port_clock;
+/* What one tick is. */
+fw_clock fw_port_clock(void);
 
 /* Called once, before anything else. */
 void fw_port_init(void);

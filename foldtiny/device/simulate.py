@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO
 
 from foldtiny.boards import Board
-from foldtiny.device import child
+from foldtiny.device import child, counter
 from foldtiny.device.build import Firmware
 from foldtiny.errors import MeasureError
 
@@ -94,7 +94,10 @@ def start(board: Board, firmware: Firmware | Path) -> Simulator:
     elf = firmware if isinstance(firmware, Path) else firmware.elf
     if not elf.is_file():
         raise MeasureError(f"there is no firmware at {elf}", "build the project first")
-    command = [program, *(part.replace("{elf}", str(elf.resolve())) for part in spec.command[1:])]
+    names = {"{elf}": str(elf.resolve())}
+    if "{counter}" in spec.command:
+        names["{counter}"] = str(counter.plugin())
+    command = [program, *(names.get(part, part) for part in spec.command[1:])]
     # The twin gets the master side as its standard input and output, so the slave is an ordinary port with a name.
     # We keep the slave open: without any opener the master reads an error.
     master, slave = os.openpty()

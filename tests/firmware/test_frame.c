@@ -26,7 +26,9 @@ static uint8_t test_out[1 << 16];
 static size_t test_out_count;
 static uint8_t test_stack[4096];
 
-const fw_clock fw_port_clock = {FW_TICK_CYCLES, 1};
+fw_clock fw_port_clock(void) {
+    return (fw_clock){FW_TICK_CYCLES, 1};
+}
 
 void fw_port_init(void) {}
 

@@ -21,7 +21,9 @@ static const uint32_t fw_guard_bytes = 64;
 // A host that has gone must not hang the board.
 static const uint32_t fw_write_limit_ms = 2000;
 
-const fw_clock fw_port_clock = {FW_TICK_CYCLES, 1};
+fw_clock fw_port_clock(void) {
+    return {FW_TICK_CYCLES, 1};
+}
 
 #if defined(__XTENSA__)
 static void fw_start_cycles() {}

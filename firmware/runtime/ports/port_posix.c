@@ -1,19 +1,19 @@
 /* Linux (Jetson Nano and its twin): the link is standard input and output, the clock is the monotonic one. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "../fw_counter.h"
 #include "../fw_port.h"
 #include "../fw_server.h"
 #include "../fw_start.h"
 
 #define FW_STACK_BYTES (256u * 1024u)
-
-const fw_clock fw_port_clock = {FW_TICK_NANOSECONDS, 1};
 
 /* The firmware runs on a stack of its own, because the kernel's grows on demand and has no bounds to paint.
  */
@@ -59,7 +59,21 @@ void fw_port_write(const uint8_t *bytes, size_t length) {
     }
 }
 
+/* Under the simulator, a descriptor that no real board has answers with the number of instructions so far. */
+static bool fw_count_instructions(uint64_t *count) {
+    return read(FW_COUNTER_FD, count, sizeof *count) == (ssize_t)sizeof *count;
+}
+
+fw_clock fw_port_clock(void) {
+    uint64_t count;
+    return (fw_clock){fw_count_instructions(&count) ? FW_TICK_INSTRUCTIONS : FW_TICK_NANOSECONDS, 1};
+}
+
 uint64_t fw_port_ticks(void) {
+    uint64_t count;
+    if (fw_count_instructions(&count)) {
+        return count;
+    }
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
