@@ -23,7 +23,16 @@ ROUTINES = (
     "ft_gemm_wide_full",
     "ft_gemm_wide_max",
 )
-FUNCTIONS = {"ft_cm4_fully_connected_s8": 6}
+CALLS = {
+    "ft_cm4_fully_connected_s8(": 64,
+    "ft_cm4_add_s8($params, $in0": 65,
+    "ft_cm4_add_s8($params, $in1": 66,
+    "ft_cm4_average_pool_2d_s8(": 67,
+    "ft_cm4_max_pool_2d_s8(": 68,
+    "ft_cm4_mean_s8(": 69,
+}
+SWEEPS = [f"{tail}_{shift}" for shift in range(4, 20, 2) for tail in ("relu", "full")]
+"""The numbers by which ``kernels.c`` knows the calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,10 @@ def _kind(kernel: Kernel) -> int:
     for index, name in enumerate(ROUTINES):
         if f" {name}," in kernel.call:
             return index
-    return FUNCTIONS[kernel.call.split("(")[0]]
+    for index, tail in enumerate(SWEEPS):
+        if f" ft_sweep_even_{tail}," in kernel.call:
+            return 128 + index
+    return next(number for call, number in CALLS.items() if kernel.call.startswith(call))
 
 
 def _padded(data: bytes) -> bytes:

@@ -3,8 +3,11 @@
 // may.
 #include <string.h>
 
+#include "cm4_add.h"
 #include "cm4_conv_2d.h"
+#include "cm4_depthwise_3x3.h"
 #include "cm4_fully_connected.h"
+#include "cm4_pool_2d.h"
 #include "image.h"
 
 #define MEMORY_START ((uint8_t *)0x21000000u)
@@ -25,14 +28,35 @@ static uint8_t work[GUARD + MAX_BYTES + GUARD] __attribute__((aligned(16)));
 static const ft_gemm_routine routines[] = {ft_gemm_half_relu, ft_gemm_half_full, ft_gemm_half_max,
                                            ft_gemm_wide_relu, ft_gemm_wide_full, ft_gemm_wide_max};
 
-static void call(const header *h, const int32_t *params, const int32_t *first, const int32_t *second,
+// Numbers of the calls that are no convolutions; those with one routine each come first.
+enum { ROUTINES = 6, FULLY_CONNECTED = 64, ADD, ADD_SWAPPED, AVERAGE, MAXIMUM, MEAN, SWEEPS = 128 };
+
+#define SWEEP(e)                                       \
+    {ft_sweep_even_relu_##e, ft_sweep_odd_relu_##e}, { \
+        ft_sweep_even_full_##e, ft_sweep_odd_full_##e  \
+    }
+static const ft_sweep_routine sweeps[][2] = {SWEEP(4),  SWEEP(6),  SWEEP(8),  SWEEP(10),
+                                             SWEEP(12), SWEEP(14), SWEEP(16), SWEEP(18)};
+
+static void call(const header *h, const void *p, const int32_t *first, const int32_t *second,
                  const int8_t *in0, const int8_t *in1, int8_t *out, void *scratch) {
-    (void)in1;
-    if (h->kind < 6) {
-        ft_cm4_conv_2d_s8((const void *)params, routines[h->kind], first, h->second ? second : 0, in0, out,
-                          scratch);
-    } else if (h->kind == 6) {
-        ft_cm4_fully_connected_s8((const void *)params, first, in0, out, scratch);
+    if (h->kind < ROUTINES) {
+        ft_cm4_conv_2d_s8(p, routines[h->kind], first, h->second ? second : 0, in0, out, scratch);
+    } else if (h->kind == FULLY_CONNECTED) {
+        ft_cm4_fully_connected_s8(p, first, in0, out, scratch);
+    } else if (h->kind == ADD) {
+        ft_cm4_add_s8(p, in0, in1, out, scratch);
+    } else if (h->kind == ADD_SWAPPED) {
+        ft_cm4_add_s8(p, in1, in0, out, scratch);
+    } else if (h->kind == AVERAGE) {
+        ft_cm4_average_pool_2d_s8(p, in0, out);
+    } else if (h->kind == MAXIMUM) {
+        ft_cm4_max_pool_2d_s8(p, in0, out);
+    } else if (h->kind == MEAN) {
+        ft_cm4_mean_s8(p, in0, out);
+    } else {
+        const ft_sweep_routine *sweep = sweeps[h->kind - SWEEPS];
+        ft_cm4_depthwise_3x3_s8(p, sweep[0], sweep[1], (const int8_t *)first, second, in0, out, scratch);
     }
 }
 

@@ -4,6 +4,14 @@
 #include "image.h"
 #include "model.h"
 
+#ifdef MODEL_PROFILE
+static uint32_t marks[MODEL_LAYER_COUNT + 1];
+
+void model_profile_layer(int layer) {
+    marks[layer] = image_ticks();
+}
+#endif
+
 int main(void) {
     const uint8_t *data = IMAGE_DATA;
     uint32_t samples = 0;
@@ -19,19 +27,16 @@ int main(void) {
         model_invoke();
         const uint32_t ticks = image_ticks() - start;
         image_write(&ticks, 4);
+#ifdef MODEL_PROFILE
+        marks[MODEL_LAYER_COUNT] = start + ticks;
+        for (int i = 0; i < MODEL_LAYER_COUNT; i++) {
+            const uint32_t layer = marks[i + 1] - marks[i];
+            image_write(&layer, 4);
+        }
+#endif
         for (int i = 0; i < MODEL_OUTPUT_COUNT; i++) {
             image_write(model_output(i), model_outputs[i].bytes);
         }
     }
     return 0;
 }
-
-#ifdef MODEL_PROFILE
-void model_profile_layer(int layer) {
-    static uint32_t last;
-    const uint32_t now = image_ticks();
-    const uint32_t ticks = layer ? now - last : 0;
-    image_write(&ticks, 4);
-    last = image_ticks();
-}
-#endif

@@ -78,17 +78,13 @@ def infer(
     data = struct.pack("<I", len(samples)) + b"".join(np.asarray(a).tobytes() for s in samples for a in s)
     raw, at, results = run(elf, data), 0, []
     for _ in samples:
-        layers: tuple[int, ...] = ()
-        if profile:
-            count = len(compiled.layers) + 1
-            layers = tuple(t * TICK_INSTRUCTIONS for t in struct.unpack_from(f"<{count}I", raw, at)[1:])
-            at += 4 * count
-        (ticks,) = struct.unpack_from("<I", raw, at)
-        at += 4
+        count = len(compiled.layers) if profile else 0
+        ticks, *layers = (t * TICK_INSTRUCTIONS for t in struct.unpack_from(f"<{1 + count}I", raw, at))
+        at += 4 + 4 * count
         outputs = []
         for tensor in compiled.outputs:
             outputs.append(raw[at : at + tensor.bytes])
             at += tensor.bytes
-        results.append(Result(outputs, ticks * TICK_INSTRUCTIONS, layers))
+        results.append(Result(outputs, ticks, tuple(layers)))
     assert at == len(raw)
     return results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from foldtiny.aot.cortex_m4 import conv_2d, fully_connected
+from foldtiny.aot.cortex_m4 import add, conv_2d, depthwise_conv_2d, fully_connected, pool_2d
+from foldtiny.aot.ops._elementwise import Elementwise
+from foldtiny.aot.ops._pool import Pool2D
+from foldtiny.aot.ops.fully_connected import FullyConnected
+from foldtiny.aot.ops.mean import Mean
 from tests.cortex_m4 import arithmetic, batch, draw, simulator
 
 pytestmark = pytest.mark.skipif(not simulator.AVAILABLE, reason="needs gcc-arm-none-eabi and qemu-system-arm")
@@ -34,20 +39,32 @@ def _cases(name: str, rng: np.random.Generator, count: int) -> list[batch.Case]:
         kernel = specialise(layer, "speed" if number % 2 else "size")
         COUNTS[f"{name}, {'special' if kernel else 'left to the plain kernel'}"] += 1
         if kernel is not None:
-            source = draw.values(rng, _shape(layer))
-            cases.append(batch.Case(f"{name} {number}: {layer}", kernel, (source,), expected_of(layer, source)))
+            sources = tuple(draw.values(rng, (size,)) for size in _sizes(layer))
+            cases.append(batch.Case(f"{name} {number}: {layer}", kernel, sources, expected_of(layer, *sources)))
     return cases
 
 
-def _shape(layer: Any) -> tuple[int, ...]:
-    if hasattr(layer, "rows"):
-        return layer.rows, layer.weights.shape[1]
-    return layer.batches, layer.in_h, layer.in_w, layer.in_c
+def _sizes(layer: Any) -> tuple[int, ...]:
+    """Return the number of values of each input."""
+    match layer:
+        case FullyConnected():
+            return (layer.rows * layer.weights.shape[1],)
+        case Elementwise():
+            return layer.count, layer.count
+        case Pool2D():
+            return (layer.batches * layer.in_h * layer.in_w * layer.channels,)
+        case Mean():
+            return (prod(layer.kept) * prod(layer.over),)
+    return (layer.batches * layer.in_h * layer.in_w * layer.in_c,)
 
 
 KINDS: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]] = {
     "conv_2d": (draw.conv_2d, conv_2d.specialise, arithmetic.conv_2d),
+    "depthwise_conv_2d": (draw.depthwise_conv_2d, depthwise_conv_2d.specialise, arithmetic.depthwise_conv_2d),
     "fully_connected": (draw.fully_connected, fully_connected.specialise, arithmetic.fully_connected),
+    "add": (draw.add, add.specialise, arithmetic.add),
+    "pool_2d": (draw.pool_2d, pool_2d.specialise, arithmetic.pool_2d),
+    "mean": (draw.mean, pool_2d.specialise, arithmetic.mean),
 }
 
 

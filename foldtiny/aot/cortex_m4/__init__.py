@@ -6,7 +6,13 @@ numbers, and gives ``None`` where they are not, so that the plain kernel takes o
 
 from __future__ import annotations
 
-from foldtiny.aot.cortex_m4 import conv_2d, fully_connected
+from foldtiny.aot.cortex_m4 import add, conv_2d, depthwise_conv_2d, fully_connected, pool_2d
 
-SPECIALISTS = (conv_2d.specialise, fully_connected.specialise)
+SPECIALISTS = (
+    conv_2d.specialise,
+    depthwise_conv_2d.specialise,
+    fully_connected.specialise,
+    add.specialise,
+    pool_2d.specialise,
+)
 """Asked in order; see ``foldtiny.aot.targets``."""

@@ -85,3 +85,21 @@ def channels(rescale: Rescale, zero: int, bounds: NDArray[np.int64], bits: int |
             return None
         result.append(constants)
     return result
+
+
+def channels_sharing(
+    rescale: Rescale, zero: int, bounds: NDArray[np.int64], shift: int, most_bits: int = 8
+) -> list[Channel] | None:
+    """Return the constants of all channels such that each ends with the same shift, or None.
+
+    Weights are int8 and become int16: they can be scaled by up to ``2^most_bits``.
+    """
+    result = []
+    for index, bound in enumerate(bounds):
+        multiplier, exponent = rescale.of(index)
+        bits = 1 + shift - max(-exponent, 0) + max(exponent, 0)
+        constants = channel(multiplier, exponent, zero, int(bound), bits) if bits <= most_bits else None
+        if constants is None or constants.e != shift:
+            return None
+        result.append(constants)
+    return result
