@@ -10,7 +10,9 @@ extern uint32_t fw_data_load[], fw_data_start[], fw_data_end[], fw_bss_start[], 
 extern uint8_t fw_vectors[];
 int main(void);
 
-const fw_clock fw_port_clock = {FW_TICK_INSTRUCTIONS, 25};
+fw_clock fw_port_clock(void) {
+    return (fw_clock){FW_TICK_INSTRUCTIONS, 25};
+}
 
 uint8_t fw_stack_memory[FW_STACK_BYTES] __attribute__((section(".stack"), aligned(16)));
 
