@@ -108,6 +108,9 @@ def parse(site: Site) -> Layer:
     one, k_h, k_w, out_c = filters.shape
     if one != 1 or out_c % in_c:
         site.fail(f"filters of shape {list(filters.shape)}", f"[1, height, width, a multiple of {in_c}]")
+    # The option repeats what the shapes say; some exporters leave it at 0.
+    if site.option("DepthMultiplier") not in (0, out_c // in_c):
+        site.fail(f"DepthMultiplier {site.option('DepthMultiplier')}", f"{out_c // in_c}, as the shapes say")
     area, (out_h, out_w) = window(site, (in_h, in_w), (k_h, k_w), dilated=True)
     site.shape(output, (batches, out_h, out_w, out_c))
     activation = site.activation()
