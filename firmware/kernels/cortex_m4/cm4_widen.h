@@ -33,9 +33,8 @@ FT_INLINE uint32_t ft_cm4_load(const int8_t *from) {
     return v;
 }
 
-// The last 1 to 3 bytes of a run that is at least four bytes long, read without going past its end.
-FT_INLINE uint32_t ft_cm4_load_last(const int8_t *end, int32_t bytes) {
-    return ft_cm4_load(end - 4) >> (32 - 8 * bytes);
+FT_INLINE void ft_cm4_store(int8_t *to, uint32_t v) {
+    __asm("str %1, %0" : "=m"(*(uint32_t(*)[1])(void *)to) : "r"(v));
 }
 
 // clang-format off
@@ -66,41 +65,6 @@ FT_INLINE uint32_t ft_cm4_load_last(const int8_t *end, int32_t bytes) {
     __asm volatile(text : "+r"(a), "+r"(b), "+r"(to)                                          \
                    ::"r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "memory")
 // clang-format on
-
-// Widens two runs of bytes: `groups` whole groups and `last` more bytes. Returns the end of what was written.
-static __attribute__((noinline, unused)) uint32_t *ft_cm4_pair_half(const int8_t *a, const int8_t *b,
-                                                                    uint32_t *to, int32_t groups,
-                                                                    int32_t last) {
-    for (; groups >= 2; groups -= 2) {
-        FT_PAIR_2(FT_HALF_4);
-    }
-    if (groups) {
-        FT_PAIR(FT_HALF_2);
-    }
-    if (last) {
-        ft_cm4_half(ft_cm4_load_last(a + last, last), to);
-        ft_cm4_half(ft_cm4_load_last(b + last, last), to + 2);
-        to += 4;
-    }
-    return to;
-}
-
-static __attribute__((noinline, unused)) uint32_t *ft_cm4_pair_wide(const int8_t *a, const int8_t *b,
-                                                                    uint32_t *to, int32_t groups,
-                                                                    int32_t last) {
-    for (; groups >= 2; groups -= 2) {
-        FT_PAIR_2(FT_WIDE_4);
-    }
-    if (groups) {
-        FT_PAIR(FT_WIDE_2);
-    }
-    if (last) {
-        ft_cm4_wide(ft_cm4_load_last(a + last, last), to);
-        ft_cm4_wide(ft_cm4_load_last(b + last, last), to + 2);
-        to += 4;
-    }
-    return to;
-}
 
 // Widens a run that starts at a multiple of four bytes; the last 0 to 3 bytes are read one by one.
 static __attribute__((noinline, unused)) uint32_t *ft_cm4_run_half(const int8_t *from, uint32_t *to,
@@ -141,38 +105,27 @@ static __attribute__((noinline, unused)) uint32_t *ft_cm4_run_wide(const int8_t 
     return to;
 }
 
-// Weaves two runs of widened groups together.
-static __attribute__((noinline, unused)) uint32_t *ft_cm4_weave(const uint32_t *a, const uint32_t *b,
-                                                                uint32_t *to, int32_t groups) {
-    for (; groups >= 8; groups -= 8) {
-        FT_WEAVE(FT_WEAVE_2 FT_WEAVE_2 FT_WEAVE_2 FT_WEAVE_2);
-    }
-    for (; groups >= 2; groups -= 2) {
-        FT_WEAVE(FT_WEAVE_2);
-    }
-    if (groups) {
-        to[0] = a[0];
-        to[1] = a[1];
-        to[2] = b[0];
-        to[3] = b[1];
-        to += 4;
-    }
-    return to;
-}
-
 // The rescaling of the inner routines, for sums that wait in memory; `constants` holds m, c, d, e of each
 // channel.
-static __attribute__((noinline, unused)) void ft_cm4_rescale(const int32_t *sums, const int32_t *constants,
-                                                             int8_t *out, int32_t count) {
-    for (; count > 0; count--, constants += 4) {
-        int32_t sum = *sums++;
-        const int32_t half = constants[2] & (sum >> 31);
-        __asm("smmla %0, %0, %1, %2" : "+r"(sum) : "r"(constants[0]), "r"(constants[1]));
-        sum = (sum - half) >> constants[3];
-        __asm("ssat %0, #8, %1" : "=r"(sum) : "r"(sum));
-        *out++ = (int8_t)sum;
-    }
+// clang-format off
+static __attribute__((naked, noinline, unused)) void ft_cm4_rescale(
+    const int32_t *sums __attribute__((unused)), const int32_t *constants __attribute__((unused)),
+    int8_t *out __attribute__((unused)), int32_t count __attribute__((unused))) {
+    __asm volatile(
+        "push {r4-r8, lr}\n"
+        "1: ldr r4, [r0], #4\n"
+        "ldm r1!, {r5-r8}\n"
+        "and r12, r7, r4, asr #31\n"
+        "smmla r4, r4, r5, r6\n"
+        "sub r4, r4, r12\n"
+        "asr r4, r4, r8\n"
+        "ssat r4, #8, r4\n"
+        "strb r4, [r2], #1\n"
+        "subs r3, #1\n"
+        "bne 1b\n"
+        "pop {r4-r8, pc}\n");
 }
+// clang-format on
 
 // Clamps outputs that already lie within int8.
 static __attribute__((noinline, unused)) void ft_cm4_clamp(int8_t *out, int32_t count, int32_t low,

@@ -17,6 +17,9 @@ MAX_ROWS = 16
 DIRECT, BYTES, WORDS = 0, 1, 2
 """Where a window's rows come from; see ``cm4_conv_2d.h``."""
 
+_ODD_WIDTH = 32
+"""Rows of fewer pixels than this are computed two together where their number is odd."""
+
 _HALF_STEPS, _HALF_STEP_BYTES = 8, 92
 _WIDE_STEPS, _WIDE_STEP_BYTES = 16, 40
 
@@ -25,8 +28,9 @@ _WIDE_STEPS, _WIDE_STEP_BYTES = 16, 40
 class Geometry:
     """How a layer's windows are read.
 
-    ``step``, ``run``, ``left`` and ``row_bytes`` are bytes as they lie in the ring; ``rows`` counts the input rows that
-    one row of outputs needs.
+    ``step``, ``left`` and ``row_bytes`` are bytes as they lie in the ring; ``rows`` counts the input rows that
+    ``together`` rows of outputs need. A window is ``k_h`` runs of ``whole`` groups of four values and ``last`` more
+    values, which make ``tail`` groups when all runs are done.
     """
 
     batches: int
@@ -37,18 +41,21 @@ class Geometry:
     out_h: int
     out_w: int
     rows: int
+    together: int
     source: int
-    gather: bool
     left: int
     row_bytes: int
     step: int
-    run: int
+    whole: int
+    last: int
+    tail: int
     groups: int
 
     def scratch_bytes(self, out_c: int, pooled: bool) -> int:
-        """Return the working memory: windows, pooling's sums, collected bytes, ring."""
-        ring_rows = 1 if self.source == DIRECT else self.rows + 1
-        return self.groups * (24 if self.gather else 16) + (out_c * 4 if pooled else 0) + ring_rows * self.row_bytes
+        """Return the working memory: windows, pooling's sums, the bytes left over, ring."""
+        ring_rows = 1 if self.source == DIRECT else self.rows
+        sums = -(-out_c // 4) * 16 if pooled else 0
+        return self.groups * 16 + sums + (self.tail * 8 + 8 if self.last else 0) + ring_rows * self.row_bytes
 
 
 def specialise(layer: Layer, optimize: str) -> Kernel | None:
@@ -72,13 +79,13 @@ def _supported(layer: Conv2D) -> bool:
 
 
 def _rows(layer: Conv2D) -> int:
+    """Return the input rows that one row of outputs needs."""
     return layer.window.k_h + (layer.pool.k_h - 1) * layer.window.stride_h
 
 
 def geometry(layer: Conv2D, wide: bool) -> Geometry:
     """Choose how the layer's windows are read."""
     window, c = layer.window, layer.in_c
-    run = window.k_w * c
     reach = (layer.out_w - 1) * window.stride_w + window.k_w
     pooled = layer.pool is not NO_POOL
     shape = (layer.batches, layer.in_h, layer.in_w, layer.out_h, layer.out_w)
@@ -89,13 +96,18 @@ def geometry(layer: Conv2D, wide: bool) -> Geometry:
         # All pixels are neighbours: one row of them.
         pixels = layer.batches * layer.in_h * layer.in_w
         shape = (1, 1, pixels, 1, pixels)
-    whole = c % 4 == 0
-    source = DIRECT if not padded else WORDS if whole else BYTES
+    source = DIRECT if not padded else WORDS if c % 4 == 0 else BYTES
     scale = 2 if source == WORDS else 1
     ring_bytes = max(window.pad_left + layer.in_w, reach) * c * scale
     if source == DIRECT:
         ring_bytes = layer.in_w * c if padded_rows else 0
-    groups, gather = _groups(layer, run, wide, source)
+    # With an odd number of pixels in a row, two rows together waste none.
+    both = not pooled and shape[4] % 2 == 1 and 1 < shape[4] < _ODD_WIDTH and shape[3] > 1
+    rows = _rows(layer) + (window.stride_h if both else 0)
+    together = 2 if both and rows <= MAX_ROWS else 1
+    whole, last = divmod(window.k_w * c, 4)
+    tail = -(-window.k_h * last // 4)
+    groups = window.k_h * whole + tail
     return Geometry(
         batches=shape[0],
         in_h=shape[1],
@@ -104,32 +116,18 @@ def geometry(layer: Conv2D, wide: bool) -> Geometry:
         conv_w=shape[4],
         out_h=layer.pooled_h if pooled else shape[3],
         out_w=layer.pooled_w if pooled else shape[4],
-        rows=_rows(layer),
+        rows=rows if together == 2 else _rows(layer),
+        together=together,
         source=source,
-        gather=gather,
         left=window.pad_left * c * scale if source != DIRECT else 0,
         row_bytes=-(-ring_bytes // 8) * 8,
         step=window.stride_w * c * scale,
-        run=run * scale,
-        groups=groups,
+        whole=whole,
+        last=last,
+        tail=tail,
+        # The half packing takes two groups at a time.
+        groups=groups if wide else -(-groups // 2) * 2,
     )
-
-
-def _groups(layer: Conv2D, run: int, wide: bool, source: int) -> tuple[int, bool]:
-    """Return the groups of four taps in a window, and whether its bytes are collected before they are widened.
-
-    Collecting wastes no taps at the end of each kernel row, but copies every byte once more.
-    """
-    k_h = layer.window.k_h
-    unit = 1 if wide else 2
-    by_rows = -(-k_h * -(-run // 4) // unit) * unit
-    collected = -(-k_h * run // (4 * unit)) * unit
-    if source == WORDS or run % 4 == 0:
-        return by_rows, False
-    per_group = (5.0 if wide else 5.75) * layer.out_c + 10
-    copying = 2 * k_h * (10 + run // 4 * 4 + run % 4 * 5)
-    gather = run < 4 or collected * per_group + copying < by_rows * per_group
-    return (collected, True) if gather else (by_rows, False)
 
 
 def in_place(layer: Conv2D, shape: Geometry) -> bool:
@@ -138,29 +136,38 @@ def in_place(layer: Conv2D, shape: Geometry) -> bool:
         return False
     if shape.source == DIRECT:
         # Both pixels of a pair are widened before their outputs are stored.
-        pointwise = shape.rows == layer.window.k_h == layer.window.k_w == 1 and layer.window.stride_w >= 1
+        pointwise = shape.rows == layer.window.k_h == layer.window.k_w == 1
         return pointwise and layer.out_c <= layer.in_c and shape.in_h == 1
     step = layer.pool.stride_h * layer.window.stride_h
     first = -layer.pool.pad_top * layer.window.stride_h - layer.window.pad_top
     out_row, in_row = shape.out_w * layer.out_c, shape.in_w * layer.in_c
-    for y in range(shape.out_h):
+    for y in range(0, shape.out_h, shape.together):
         taken_in = min(shape.in_h, first + y * step + shape.rows)
-        if taken_in < shape.in_h and (y + 1) * out_row > taken_in * in_row:
+        if taken_in < shape.in_h and (y + shape.together) * out_row > taken_in * in_row:
             return False
     return True
+
+
+def _taps(layer: Conv2D, shape: Geometry) -> NDArray[np.int64]:
+    """Return the weights in the order of the window's groups: [channels, groups, 4]."""
+    runs = layer.weights.astype(np.int64).reshape(layer.out_c, layer.window.k_h, -1)
+    whole = runs[:, :, : shape.whole * 4].reshape(layer.out_c, -1)
+    left = runs[:, :, shape.whole * 4 :].reshape(layer.out_c, -1)
+    result = np.zeros((layer.out_c, shape.groups * 4), dtype=np.int64)
+    result[:, : whole.shape[1]] = whole
+    result[:, whole.shape[1] : whole.shape[1] + left.shape[1]] = left
+    return result.reshape(layer.out_c, shape.groups, 4)
 
 
 def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
     assert layer.rescale is not None
     pooled = layer.pool is not NO_POOL
     shape = geometry(layer, wide)
-    weights = layer.weights.astype(np.int64)
-    flat = weights.reshape(layer.out_c, -1)
+    flat = layer.weights.astype(np.int64).reshape(layer.out_c, -1)
     bias = layer.bias.astype(np.int64) - layer.in_zero * flat.sum(axis=1)
     bounds = rescaling.sum_bounds(flat, bias)
     constants = rescaling.channels(layer.rescale, layer.out_zero, bounds, None if wide else rescaling.HALF_BITS)
-    taps = flat[:, None, :] if shape.gather else weights.reshape(layer.out_c, layer.window.k_h, -1)
-    grouped = packing.grouped(taps, shape.groups)
+    grouped = _taps(layer, shape)
     if constants is None or not (wide or packing.half_fits(grouped)):
         return None
     low, high = int(layer.clamp[0]), int(layer.clamp[1])
@@ -227,12 +234,14 @@ def _params(
         "pool_step_w": layer.pool.stride_w,
         "source": shape.source,
         "wide": int(wide),
-        "gather": int(shape.gather),
         "rows": shape.rows,
         "row_bytes": shape.row_bytes,
         "left": shape.left,
+        "together": shape.together,
         "step": shape.step,
-        "run": shape.run,
+        "whole": shape.whole,
+        "last": shape.last,
+        "tail": shape.tail,
         "groups": shape.groups,
         "skip": skip,
         "pairs": layer.out_c // 2,

@@ -29,7 +29,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
         layer.rescale, layer.out_zero, rescaling.sum_bounds(weights, bias), rescaling.HALF_BITS
     )
     groups = -(-depth // 8) * 2
-    grouped = packing.grouped(weights[:, None, :], groups)
+    grouped = packing.grouped(weights, groups)
     if constants is None or not packing.half_fits(grouped):
         return None
     stream = packing.stream(

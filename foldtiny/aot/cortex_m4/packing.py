@@ -13,13 +13,10 @@ Words = NDArray[np.int64]
 
 
 def grouped(rows: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
-    """Return weights [channels, parts, taps] as groups of four [channels, groups, 4], each part padded with zeros."""
-    channels, parts, taps = rows.shape
-    part = -(-taps // 4)
+    """Return weights [channels, taps] as groups of four [channels, groups, 4], padded with zeros."""
+    channels, taps = rows.shape
     result = np.zeros((channels, groups * 4), dtype=np.int64)
-    padded = np.zeros((channels, parts, part * 4), dtype=np.int64)
-    padded[:, :, :taps] = rows
-    result[:, : parts * part * 4] = padded.reshape(channels, -1)
+    result[:, :taps] = rows
     return result.reshape(channels, groups, 4)
 
 
