@@ -140,11 +140,11 @@ def boards(as_json: Json = False) -> None:
         print_boards(found)
 
 
-@app.command(epilog="Example: foldtiny train --model lenet5 --data fashion-mnist --epochs 12 -o lenet5.pt")
+@app.command(epilog="Example: foldtiny train --model lenet5 --data fashion-mnist --epochs 16 -o lenet5.pt")
 def train(
     model: Annotated[str, typer.Option(help="A network of the zoo.")] = "lenet5",
     data: Annotated[str, typer.Option(help="Labelled images: fashion-mnist[:DIR] or npz:FILE.")] = "fashion-mnist",
-    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 12,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 16,
     seed: Seed = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write.")] = Path("build/trained.pt"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of resuming a killed run.")] = False,
