@@ -33,7 +33,7 @@ def fold(
     example_inputs: Any,
     *,
     sparsity: float,
-    method: str = "ward",
+    method: str = "combination",
     budget: str = "uniform",
     repair: str = "none",
     seed: int = 0,
@@ -50,8 +50,10 @@ def fold(
     sparsity : float
         Fraction of the parameters to remove, in [0, 1). The folded network has at most ``1 - sparsity`` of the dense
         parameters, and within 1 % of it where the granularity of the widths allows.
-    method : {"ward", "kmeans"}
-        How channels are grouped.
+    method : {"combination", "scale-aware", "ward", "kmeans", "ifm", "random", "l1", "l2"}
+        ``combination`` (the best) reads a channel that goes as a linear combination of those that stay;
+        ``scale-aware`` merges channels that differ in scale (groups that are not positively homogeneous are folded by
+        ``ward``, which the report says); ``ward`` and ``kmeans`` are the poster's; the rest are baselines.
     budget : {"uniform"}
         ``uniform`` scales all widths alike.
     repair : {"none"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from foldtiny.fold.groups import CONVOLUTIONS, NORMS, Group, IntArray
-from foldtiny.fold.merge import apply, mean_sum, replace, shifted
+from foldtiny.fold.merge import apply, mean_sum, replace, rescale, shifted
 from foldtiny.fold.report import SkippedGroup
 from foldtiny.fold.trace import INPUT, tensors
 
@@ -40,6 +40,29 @@ def verify(
     groups : sequence of Group
     seed : int
     """
+    probe, noise = _probe(model, inputs, seed)
+    reasons: dict[str, str] = {}
+    _search(
+        lambda some: _try(probe, noise, some, seed), [group for group in groups if group.width > group.unit], reasons
+    )
+    good = tuple(group for group in groups if group.name not in reasons)
+    bad = tuple(SkippedGroup(group.name, reasons[group.name]) for group in groups if group.name in reasons)
+    return good, bad
+
+
+def homogeneous(model: nn.Module, inputs: tuple[Any, ...], groups: Sequence[Group], seed: int) -> frozenset[str]:
+    """Return the names of the groups whose channels can be scaled by any positive factors without any effect.
+
+    Parameters are as for `verify`; the groups must have passed it.
+    """
+    probe, noise = _probe(model, inputs, seed)
+    reasons: dict[str, str] = {}
+    _search(lambda some: _try_scaling(probe, noise, some, seed), list(groups), reasons)
+    return frozenset(group.name for group in groups if group.name not in reasons)
+
+
+def _probe(model: nn.Module, inputs: tuple[Any, ...], seed: int) -> tuple[nn.Module, tuple[Any, ...]]:
+    """Return a copy with random weights, and noise for it."""
     generator = torch.Generator().manual_seed(seed)
     probe = copy.deepcopy(model)
     with torch.no_grad():
@@ -50,26 +73,22 @@ def verify(
         else value
         for value in inputs
     )
-    reasons: dict[str, str] = {}
-    _search(probe, noise, [group for group in groups if group.width > group.unit], seed, reasons)
-    good = tuple(group for group in groups if group.name not in reasons)
-    bad = tuple(SkippedGroup(group.name, reasons[group.name]) for group in groups if group.name in reasons)
-    return good, bad
+    return probe, noise
 
 
-def _search(probe: nn.Module, inputs: tuple[Any, ...], groups: list[Group], seed: int, reasons: dict[str, str]) -> None:
+def _search(attempt: Callable[[list[Group]], str], groups: list[Group], reasons: dict[str, str]) -> None:
     """Find the groups that fail by halving: one pass where all is well."""
     if not groups:
         return
-    reason = _try(probe, inputs, groups, seed)
+    reason = attempt(groups)
     if not reason:
         return
     if len(groups) == 1:
         reasons[groups[0].name] = reason
         return
     middle = len(groups) // 2
-    _search(probe, inputs, groups[:middle], seed, reasons)
-    _search(probe, inputs, groups[middle:], seed, reasons)
+    _search(attempt, groups[:middle], reasons)
+    _search(attempt, groups[middle:], reasons)
     rest = [group for group in groups if group.name not in reasons]
     if len(rest) == len(groups):  # each half is right alone, but not together: keep neither
         reasons.update((group.name, reason) for group in groups)
@@ -98,12 +117,27 @@ def _try(probe: nn.Module, inputs: tuple[Any, ...], groups: list[Group], seed: i
         return f"the network does not run with fewer of these channels ({type(error).__name__}: {text})"
     if [t.shape for t in before] != [t.shape for t in after]:
         return "its channels are an output of the network"
+    return "" if _same(before, after) else _mixed(groups[0])
+
+
+def _try_scaling(probe: nn.Module, inputs: tuple[Any, ...], groups: list[Group], seed: int) -> str:
+    rng = np.random.default_rng(seed)
+    twin = copy.deepcopy(probe)
+    with torch.no_grad():
+        before = tensors(twin(*inputs))
+        for group in groups:
+            rescale(twin, group, np.exp(rng.uniform(-0.7, 0.7, group.width)))
+        after = tensors(twin(*inputs))
+    return "" if _same(before, after) else "scaling its channels has an effect"
+
+
+def _same(before: list[torch.Tensor], after: list[torch.Tensor]) -> bool:
     for old, new in zip(before, after, strict=True):
         scale = float(old.abs().max()) if old.numel() else 0.0
         difference = float((old - new).abs().max()) if old.numel() else 0.0
         if not math.isfinite(scale) or difference > _TOLERANCE.get(old.dtype, 0.0) * (scale + 1e-30):
-            return _mixed(groups[0])
-    return ""
+            return False
+    return True
 
 
 def _mixed(group: Group) -> str:

@@ -36,7 +36,35 @@ def ward(points: Matrix, clusters: int, seed: int) -> IntArray:
     return AgglomerativeClustering(clusters, linkage="ward").fit(points).labels_.astype(np.int64)
 
 
-CLUSTERINGS: dict[str, Clustering] = {"kmeans": kmeans, "ward": ward}
+def iterative(points: Matrix, clusters: int, seed: int) -> IntArray:
+    """Cluster by merging the closest pair again and again (the weights of IFM; it needs no activations)."""
+    del seed
+    centres = points.copy()
+    sizes = np.ones(len(points))
+    found = np.arange(len(points))
+    square = np.square(centres).sum(1)
+    distance = square[:, None] + square[None, :] - 2 * centres @ centres.T
+    np.fill_diagonal(distance, np.inf)
+    for _ in range(len(points) - clusters):
+        a, b = sorted(int(i) for i in np.unravel_index(int(np.argmin(distance)), distance.shape))
+        centres[a] = (sizes[a] * centres[a] + sizes[b] * centres[b]) / (sizes[a] + sizes[b])
+        sizes[a] += sizes[b]
+        found[found == b] = a
+        distance[b] = distance[:, b] = np.inf
+        alive = np.isfinite(distance[a])
+        distance[a, alive] = distance[alive, a] = np.square(centres[alive] - centres[a]).sum(1)
+    return found
+
+
+def random(points: Matrix, clusters: int, seed: int) -> IntArray:
+    """Cluster at random, no cluster empty."""
+    rng = np.random.default_rng(seed)
+    spread = np.concatenate([np.arange(clusters), rng.integers(0, clusters, len(points) - clusters)])
+    return rng.permutation(spread)
+
+
+#: One function per method.
+CLUSTERINGS: dict[str, Clustering] = {"kmeans": kmeans, "ward": ward, "ifm": iterative, "random": random}
 
 
 def labels(rows: Rows, blocks: IntArray, width: int, method: Clustering, seed: int) -> IntArray:
@@ -70,14 +98,19 @@ def _in_block(rows: Rows, width: int, method: Clustering, seed: int) -> IntArray
     classes = equal_rows(rows.raw)
     _, first = np.unique(classes, return_index=True)
     if first.size <= width:  # merging equal channels is enough, and exact
-        result = classes.copy()
-        spare = np.setdiff1d(np.arange(count), first)[: width - first.size]
-        result[spare] = count + np.arange(spare.size)
-        return result
+        return with_spares(classes, first, width)
     # Equal channels first: they cost nothing, whatever reads them. They then count as one whose readers add up.
     onehot = (classes[:, None] == np.arange(first.size)[None, :]).astype(float)
     points = np.hstack([rows.produced[first], onehot.T @ rows.consumed])
     return method(_compact(points), width, seed)[classes]
+
+
+def with_spares(classes: IntArray, first: IntArray, width: int) -> IntArray:
+    """Return labels for classes of equal channels, some duplicates left alone so that there are ``width`` labels."""
+    result = classes.copy()
+    spare = np.setdiff1d(np.arange(classes.size), first)[: width - first.size]
+    result[spare] = classes.size + np.arange(spare.size)
+    return result
 
 
 def _compact(points: Matrix) -> Matrix:
@@ -106,6 +139,17 @@ def equal_rows(raw: Matrix) -> IntArray:
     rank = np.empty_like(first)
     rank[np.argsort(first)] = np.arange(first.size)
     return rank[inverse.reshape(-1)].astype(np.int64)
+
+
+def equal_classes(raw: Matrix, blocks: IntArray) -> IntArray:
+    """Number the classes of equal rows, channels of different blocks apart."""
+    result = np.zeros(blocks.size, dtype=np.int64)
+    total = 0
+    for block in np.unique(blocks):
+        channels = np.flatnonzero(blocks == block)
+        result[channels] = equal_rows(raw[channels]) + total
+        total = int(result[channels].max()) + 1
+    return result
 
 
 def _filled(found: IntArray, points: Matrix, clusters: int) -> IntArray:

@@ -12,13 +12,13 @@ from torch import nn
 
 from foldtiny.errors import UsageError
 from foldtiny.fold import budget as budgets
-from foldtiny.fold import cluster
 from foldtiny.fold.check import verify
+from foldtiny.fold.evidence import check_images
 from foldtiny.fold.groups import Group, find
-from foldtiny.fold.merge import apply, mean_sum, shifted, weight_of
+from foldtiny.fold.merge import apply, shifted, weight_of
+from foldtiny.fold.methods import METHODS, Study
 from foldtiny.fold.network import Costs, as_inputs, macs, parameters, profile, restore, working_copy
 from foldtiny.fold.report import FoldReport, GroupReport, SkippedGroup
-from foldtiny.fold.rows import rows
 
 Progress = Callable[[str, float], None]
 
@@ -72,7 +72,7 @@ def fold(
     example_inputs: Any,
     *,
     sparsity: float,
-    method: str = "ward",
+    method: str = "combination",
     budget: str = "uniform",
     repair: str = "none",
     seed: int = 0,
@@ -80,7 +80,7 @@ def fold(
 ) -> FoldedModel:
     """Fold similar channels of a network into one; see `foldtiny.fold.fold`."""
     sparsity = budgets.check_sparsity(sparsity)
-    _choose("method", method, cluster.CLUSTERINGS)
+    _choose("method", method, METHODS)
     choose_widths = _choose("budget", budget, {"uniform": budgets.uniform})
     _choose("repair", repair, {"none": None})
     report = progress or _silent
@@ -88,18 +88,44 @@ def fold(
     planned = plan(model, example_inputs, seed=seed)
     report("widths", 0.1)
     widths = choose_widths(planned.costs, sparsity)
-    work = fold_to(planned, widths, method, seed=seed, progress=report)
+    folding = fold_to(planned, widths, method, seed=seed, progress=report)
     report("check", 0.95)
-    summary = _report(planned, work, sparsity, method, budget, repair, widths)
-    folded = restore(work, model)
+    summary = _report(planned, folding, sparsity, method, budget, repair, widths)
+    folded = restore(folding.work, model)
     report("done", 1.0)
     return FoldedModel(folded, summary)
 
 
+def study(planned: Plan, *, images: Any = None, seed: int = 0) -> Study:
+    """Return the study of a traced network that methods work on."""
+    return Study(
+        planned.work,
+        planned.inputs,
+        planned.groups,
+        planned.costs.total_macs,
+        check_images(images, planned.inputs),
+        seed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """A folded working copy and how each group was folded (its method; nothing for those that kept their width)."""
+
+    work: nn.Module
+    methods: dict[str, str]
+
+
 def fold_to(
-    planned: Plan, widths: Mapping[str, int], method: str, *, seed: int = 0, progress: Progress | None = None
-) -> nn.Module:
-    """Fold a traced network to given widths and return it, still on the CPU and in the working precision.
+    planned: Plan,
+    widths: Mapping[str, int],
+    method: str,
+    *,
+    seed: int = 0,
+    studied: Study | None = None,
+    progress: Progress | None = None,
+) -> Folding:
+    """Fold a traced network to given widths; the result is still on the CPU and in the working precision.
 
     Parameters
     ----------
@@ -107,21 +133,26 @@ def fold_to(
         Not changed.
     widths : mapping
         A width per group, a multiple of its ``unit``; groups that are missing keep theirs.
+    method : str
+        A key of `METHODS`. All merges are found on the dense network.
+    studied : Study, optional
+        To reuse its measurements.
     """
-    clustering = cluster.CLUSTERINGS[method]
+    studied = studied or study(planned, seed=seed)
     work = copy.deepcopy(planned.work)
+    done: dict[str, str] = {}
     with torch.no_grad():
         waiting = list(planned.groups)
-        for number in range(len(planned.groups)):
+        for number, dense in enumerate(planned.groups):
             group = waiting.pop(0)
             (progress or _silent)(f"fold {group.name}", 0.1 + 0.8 * number / len(planned.groups))
             width = widths.get(group.name, group.width)
             if width < group.width:
-                found = cluster.labels(rows(work, group), group.blocks, width, clustering, seed)
-                merge = mean_sum(found)
+                with torch.enable_grad():
+                    merge, done[group.name] = METHODS[method](studied, dense, width)
                 apply(work, group, merge)
                 waiting = shifted(waiting, group, merge)
-    return work
+    return Folding(work, done)
 
 
 def count(model: nn.Module, example_inputs: Any) -> tuple[int, int]:
@@ -131,14 +162,15 @@ def count(model: nn.Module, example_inputs: Any) -> tuple[int, int]:
 
 def _report(
     planned: Plan,
-    work: nn.Module,
+    folding: Folding,
     sparsity: float,
     method: str,
     budget: str,
     repair: str,
     widths: Mapping[str, int],
 ) -> FoldReport:
-    costs, after = planned.costs, profile(work, planned.inputs)
+    costs, work = planned.costs, folding.work
+    after = profile(work, planned.inputs)
     dense, folded = costs.total, parameters(work)
     reached = 1.0 - folded / dense if dense else 0.0
     notes = []
@@ -161,7 +193,10 @@ def _report(
         parameters_folded=folded,
         macs_dense=costs.total_macs,
         macs_folded=macs(work, after.positions),
-        groups=tuple(GroupReport(g.name, g.layers, g.width, widths[g.name], method) for g in planned.groups),
+        groups=tuple(
+            GroupReport(g.name, g.layers, g.width, widths[g.name], folding.methods.get(g.name, "kept"))
+            for g in planned.groups
+        ),
         skipped=planned.skipped,
         layers=layers,
         notes=tuple(notes),

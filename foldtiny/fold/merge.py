@@ -8,8 +8,8 @@ to their input slices. For the mean/sum merge with the one-hot assignment M (n x
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -33,11 +33,18 @@ class Merge:
         Folded output = produce @ dense output, for weights, biases and everything held per channel.
     consume : float64 array [n, k]
         Dense channel i is read as the sum over c of ``consume[i, c]`` times folded channel c.
+    readers : mapping of str to float64 array [n, k]
+        Consumers that read it differently, by name.
+    scale : float64 array [n], optional
+        Channels are divided by this first, and their consumers multiplied (exact where the way between them is
+        positively homogeneous).
     """
 
     keep: IntArray
     produce: Matrix
     consume: Matrix
+    readers: Mapping[str, Matrix] = field(default_factory=dict)
+    scale: Matrix | None = None
 
 
 def mean_sum(labels: IntArray) -> Merge:
@@ -70,6 +77,8 @@ def apply(model: nn.Module, group: Group, merge: Merge) -> None:
         Found on this network, no earlier fold of the same group.
     merge : Merge
     """
+    if merge.scale is not None:
+        rescale(model, group, 1.0 / merge.scale)
     for member in group.members:
         module = model.get_submodule(member.layer)
         if isinstance(module, (*NORMS, nn.PReLU)):
@@ -78,6 +87,34 @@ def apply(model: nn.Module, group: Group, merge: Merge) -> None:
             _fold_inputs(module, member, merge)
         else:
             _fold_outputs(module, member, merge)
+
+
+def rescale(model: nn.Module, group: Group, factors: Matrix) -> None:
+    """Multiply a group's channels by factors and divide what reads them, in place."""
+    for member in group.members:
+        module = model.get_submodule(member.layer)
+        if member.role == "in":
+            _scale(module, "weight", 1, member, 1.0 / factors)
+        elif isinstance(module, NORMS):
+            _scale(module, "running_mean", 0, member, factors)
+            _scale(module, "bias", 0, member, factors)
+        elif not isinstance(module, nn.PReLU):
+            if member.role == "out":
+                _scale(module, "weight", 0, member, factors)
+            _scale(module, "bias", 0, member, factors)
+
+
+def _scale(module: nn.Module, name: str, axis: int, member: Member, factors: Matrix) -> None:
+    value = getattr(module, name)
+    if value is None:
+        return
+    sliced = isinstance(module, CONVOLUTIONS) and axis == 1
+    rows = input_slices(module) if sliced else value.detach().movedim(axis, 0).clone()
+    every = torch.ones(len(rows), dtype=rows.dtype)
+    every[torch.from_numpy(member.positions)] = torch.from_numpy(factors).to(rows.dtype)[:, None]
+    rows = rows * every.reshape(-1, *[1] * (rows.ndim - 1))
+    back = _from_input_slices(rows, module.groups) if sliced else rows.movedim(0, axis).contiguous()  # type: ignore[arg-type]
+    replace(module, name, back)
 
 
 def shifted(groups: Sequence[Group], folded: Group, merge: Merge) -> list[Group]:
@@ -174,7 +211,7 @@ def _fold_outputs(module: nn.Module, member: Member, merge: Merge) -> None:
 def _fold_inputs(module: nn.Module, member: Member, merge: Merge) -> None:
     weight = weight_of(module)
     gone = _gone(member, merge)
-    matrix = np.ascontiguousarray(merge.consume.T)
+    matrix = np.ascontiguousarray(merge.readers.get(member.layer, merge.consume).T)
     if isinstance(module, nn.Linear):
         replace(module, "weight", fold_axis(weight, 1, member.positions, merge.keep, matrix))
         module.in_features -= gone

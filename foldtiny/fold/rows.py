@@ -45,8 +45,8 @@ def rows(model: nn.Module, group: Group) -> Rows:
             produced.append(effective(model, group, member))
         elif member.layer not in paired:
             produced.append(_affine(model, member))
-    consumed = [_consumed(model, member) for member in group.having("in")]
-    return Rows(np.hstack(raw), np.hstack(produced), np.hstack(consumed))
+    read = [consumed(model, member) for member in group.having("in")]
+    return Rows(np.hstack(raw), np.hstack(produced), np.hstack(read))
 
 
 def effective(model: nn.Module, group: Group, member: Member) -> Matrix:
@@ -111,7 +111,8 @@ def _affine(model: nn.Module, member: Member) -> Matrix:
     return np.hstack(norm_affine(module, member.positions))
 
 
-def _consumed(model: nn.Module, member: Member) -> Matrix:
+def consumed(model: nn.Module, member: Member) -> Matrix:
+    """Return what a consumer multiplies each channel with: [n, slots * outputs * kernel]."""
     module = model.get_submodule(member.layer)
     slices = input_slices(module) if isinstance(module, CONVOLUTIONS) else weight_of(module).t()
     flat = slices.double().flatten(1).numpy()

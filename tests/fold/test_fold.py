@@ -168,7 +168,7 @@ def test_exactly_k_classes_are_found() -> None:
     for method in ("ward", "kmeans"):
         for width in (7, 12, 39):  # fewer merges than there are duplicates must be exact too
             planned = engine.plan(model, inputs)
-            folded = engine.restore(engine.fold_to(planned, {"0": width}, method), model)
+            folded = engine.restore(engine.fold_to(planned, {"0": width}, method).work, model)
             assert folded[0].out_features == width
             torch.testing.assert_close(folded(inputs), model(inputs), rtol=0, atol=1e-5)
 

@@ -36,7 +36,7 @@ def plan(model: nn.Module) -> engine.Plan:
 def folded_names(model: nn.Module) -> set[str]:
     planned = plan(model)
     # Whatever is planned must really fold.
-    work = engine.fold_to(planned, {group.name: group.unit for group in planned.groups}, "ward")
+    work = engine.fold_to(planned, {group.name: group.unit for group in planned.groups}, "ward").work
     work(*planned.inputs)
     return {group.name for group in planned.groups}
 
@@ -235,7 +235,7 @@ def test_grouped_convolution_keeps_its_groups_equal() -> None:
     )
     planned = plan(model)
     assert [(group.name, group.width, group.unit) for group in planned.groups] == [("0", 12, 4), ("2", 24, 4)]
-    work = engine.fold_to(planned, {"0": 8, "2": 12}, "ward")
+    work = engine.fold_to(planned, {"0": 8, "2": 12}, "ward").work
     assert work[2].weight.shape == (12, 2, 3, 3) and work[2].groups == 4
 
 
