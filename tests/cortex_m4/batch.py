@@ -30,6 +30,8 @@ CALLS = {
     "ft_cm4_average_pool_2d_s8(": 67,
     "ft_cm4_max_pool_2d_s8(": 68,
     "ft_cm4_mean_s8(": 69,
+    "ft_cm4_winograd_s8($params, ft_tiles_relu": 192,
+    "ft_cm4_winograd_s8($params, ft_tiles_full": 193,
 }
 SWEEPS = [f"{tail}_{shift}" for shift in range(4, 20, 2) for tail in ("relu", "full")]
 """The numbers by which ``kernels.c`` knows the calls."""

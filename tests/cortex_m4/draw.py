@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -119,6 +121,34 @@ def conv_2d(rng: Rng) -> Conv2D:
         pool=pool,
         pooled_h=pooled[0],
         pooled_w=pooled[1],
+    )
+
+
+def conv_3x3(rng: Rng) -> Conv2D:
+    """Return a 3x3 convolution with stride 1, channels in fours and any padding."""
+    in_c, out_c = int(rng.choice([4, 8, 12, 16, 20, 32, 64])), 2 * int(rng.integers(1, 5))
+    area = window(rng, 3, 3, (1, 1), bool(rng.integers(4)))
+    in_h, in_w = 4 + int(rng.integers(0, 8)), 6 + int(rng.integers(0, 8))
+    extra_h, extra_w = (int(rng.integers(3)), int(rng.integers(3))) if area.padding == "SAME" else (0, 0)
+    zero = zero_point(rng)
+    return replace(
+        conv_2d(rng),
+        batches=1,
+        in_h=in_h,
+        in_w=in_w,
+        in_c=in_c,
+        out_h=in_h + area.pad_top + extra_h - 2,
+        out_w=in_w + area.pad_left + extra_w - 2,
+        window=area,
+        weights=weights(rng, (out_c, 3, 3, in_c)),
+        bias=_bias(rng, out_c, 9 * in_c),
+        rescale=rescale(rng, out_c, 9 * in_c),
+        in_zero=zero_point(rng),
+        out_zero=zero,
+        clamp=clamp(rng, zero),
+        pool=NO_POOL,
+        pooled_h=0,
+        pooled_w=0,
     )
 
 

@@ -8,6 +8,7 @@
 #include "cm4_depthwise_3x3.h"
 #include "cm4_fully_connected.h"
 #include "cm4_pool_2d.h"
+#include "cm4_winograd.h"
 #include "image.h"
 
 #define MEMORY_START ((uint8_t *)0x21000000u)
@@ -29,7 +30,17 @@ static const ft_gemm_routine routines[] = {ft_gemm_half_relu, ft_gemm_half_full,
                                            ft_gemm_wide_relu, ft_gemm_wide_full, ft_gemm_wide_max};
 
 // Numbers of the calls that are no convolutions; those with one routine each come first.
-enum { ROUTINES = 6, FULLY_CONNECTED = 64, ADD, ADD_SWAPPED, AVERAGE, MAXIMUM, MEAN, SWEEPS = 128 };
+enum {
+    ROUTINES = 6,
+    FULLY_CONNECTED = 64,
+    ADD,
+    ADD_SWAPPED,
+    AVERAGE,
+    MAXIMUM,
+    MEAN,
+    SWEEPS = 128,
+    TILES = 192
+};
 
 #define SWEEP(e)                                       \
     {ft_sweep_even_relu_##e, ft_sweep_odd_relu_##e}, { \
@@ -54,6 +65,8 @@ static void call(const header *h, const void *p, const int32_t *first, const int
         ft_cm4_max_pool_2d_s8(p, in0, out);
     } else if (h->kind == MEAN) {
         ft_cm4_mean_s8(p, in0, out);
+    } else if (h->kind >= TILES) {
+        ft_cm4_winograd_s8(p, h->kind == TILES ? ft_tiles_relu : ft_tiles_full, first, in0, out, scratch);
     } else {
         const ft_sweep_routine *sweep = sweeps[h->kind - SWEEPS];
         ft_cm4_depthwise_3x3_s8(p, sweep[0], sweep[1], (const int8_t *)first, second, in0, out, scratch);

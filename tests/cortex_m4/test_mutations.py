@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from foldtiny.aot.cortex_m4 import conv_2d, depthwise_conv_2d, fully_connected
+from foldtiny.aot.cortex_m4 import conv_2d, depthwise_conv_2d, fully_connected, winograd
 from foldtiny.aot.layer import Kernel
 from foldtiny.aot.ops._weights import Rescale
 from foldtiny.aot.ops._window import Window
@@ -63,6 +63,19 @@ def _layers(rng: np.random.Generator) -> Iterator[tuple[str, Kernel, Any, Any]]:
         layer = replace(layer, bias=layer.bias - (25_000 if pooled else 0))
         for optimize in ("size", "speed"):
             yield f"conv {zero} {pooled} {optimize}", conv_2d.specialise(layer, optimize), layer, arithmetic.conv_2d
+    for zero in (-128, 5):
+        tiled = replace(
+            draw.conv_3x3(rng),
+            in_h=7,
+            in_w=7,
+            in_c=4,
+            out_h=7,
+            out_w=7,
+            window=area,
+            weights=draw.weights(np.random.default_rng(2), (4, 3, 3, 4)),
+            **_numbers(rng, 4, 36, zero),
+        )
+        yield f"winograd {zero}", winograd.specialise(tiled, "speed"), tiled, arithmetic.conv_2d
     dense = replace(
         draw.fully_connected(rng),
         rows=16,

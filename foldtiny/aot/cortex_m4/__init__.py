@@ -6,9 +6,10 @@ numbers, and gives ``None`` where they are not, so that the plain kernel takes o
 
 from __future__ import annotations
 
-from foldtiny.aot.cortex_m4 import add, conv_2d, depthwise_conv_2d, fully_connected, pool_2d
+from foldtiny.aot.cortex_m4 import add, conv_2d, depthwise_conv_2d, fully_connected, pool_2d, winograd
 
 SPECIALISTS = (
+    winograd.specialise,
     conv_2d.specialise,
     depthwise_conv_2d.specialise,
     fully_connected.specialise,

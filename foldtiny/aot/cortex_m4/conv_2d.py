@@ -183,7 +183,7 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
         title=_title(shape, wide),
         headers=("cm4_conv_2d.h",),
         call=f"ft_cm4_conv_2d_s8($params, {routine}, $stream, {second}, $in0, $out0, $scratch);",
-        params=Params("ft_cm4_conv_2d", _params(layer, shape, wide, low, high)),
+        params=Params("ft_cm4_conv_2d", fields(layer, shape, wide=wide, clamp=(low, high))),
         constants=arrays,
         scratch_bytes=shape.scratch_bytes(layer.out_c, pooled),
         in_place=(0,) if in_place(layer, shape) else (),
@@ -209,9 +209,10 @@ def _title(shape: Geometry, wide: bool) -> str:
     return f"SMLAD, 2 channels x 2 pixels, {'int16' if wide else 'int8'} weights; windows from {rows}"
 
 
-def _params(
-    layer: Conv2D, shape: Geometry, wide: bool, low: int, high: int
+def fields(
+    layer: Conv2D, shape: Geometry, *, wide: bool, clamp: tuple[int, int]
 ) -> dict[str, int | float | tuple[int, ...]]:
+    """Return the kernel's parameters by their names in the struct."""
     steps = shape.groups if wide else shape.groups // 2
     skip = (-steps % _WIDE_STEPS) * _WIDE_STEP_BYTES if wide else (-steps % _HALF_STEPS) * _HALF_STEP_BYTES
     return {
@@ -247,6 +248,6 @@ def _params(
         "pairs": layer.out_c // 2,
         "rest": layer.out_c % 2,
         "in_zero": layer.in_zero,
-        "out_min": low,
-        "out_max": high,
+        "out_min": clamp[0],
+        "out_max": clamp[1],
     }
