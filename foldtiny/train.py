@@ -61,7 +61,7 @@ class TrainReport:
         resumed = f", resumed after epoch {self.resumed_after}" if self.resumed_after else ""
         return (
             f"{self.architecture}: {self.test_accuracy:.2%} of {self.test_images:,} test images right after "
-            f"{self.epochs} epochs on {self.data}{resumed}; {self.checkpoint}"
+            f"{self.epochs} epoch{'s' * (self.epochs > 1)} on {self.data}{resumed}; {self.checkpoint}"
         )
 
 
