@@ -42,7 +42,8 @@ class UsbId(_Data):
 class Hardware(_Data):
     """PlatformIO's settings for the real board; the platform version is pinned.
 
-    ``port`` is the file in firmware/runtime/ports that drives it.
+    ``port`` is the file in firmware/runtime/ports that drives it; ``bootloader`` says how a person brings the board
+    into its bootloader, should the uploader fail to.
     """
 
     environment: Name
@@ -50,6 +51,7 @@ class Hardware(_Data):
     board: Text
     framework: Literal["arduino"]
     port: PortFile
+    bootloader: Text
     build_flags: tuple[Text, ...] = ()
     partitions: Text | None = None
     options: dict[str, str] = Field(default_factory=dict)

@@ -45,6 +45,15 @@ Sparsity = Annotated[float, typer.Option(help="Fraction of the parameters to rem
 Method = Annotated[str, typer.Option(help="How similar channels are found: ward or kmeans.")]
 Precision = Annotated[str, typer.Option(help="int8 or float32.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Port = Annotated[
+    str,
+    typer.Option(
+        help="auto (a connected board, else its simulated twin), sim, a serial port such as /dev/ttyACM0 or COM3, "
+        "socket://host:port, rfc2217://host:port."
+    ),
+]
+Serial = Annotated[str | None, typer.Option(help="USB serial number of the board, where several are connected.")]
+NoFlash = Annotated[bool, typer.Option("--no-flash", help="Measure what already runs on the board.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for everything that is written.")]
 
 
@@ -83,7 +92,9 @@ def deploy(
         Path | None, typer.Option(help="With --tflite: a .npy file of inputs, one per row (random ones otherwise).")
     ] = None,
     output: Output = Path("build"),
-    port: Annotated[str, typer.Option(help="auto, sim, or a serial port.")] = "auto",
+    port: Port = "auto",
+    serial: Serial = None,
+    no_flash: NoFlash = False,
     runs: Annotated[int, typer.Option(help="How many inferences are run and compared.")] = 32,
     seed: Seed = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before a board is touched.")] = False,
@@ -112,6 +123,8 @@ def deploy(
         data=data,
         output=output,
         port=port,
+        serial=serial,
+        flash=not no_flash,
         runs=runs,
         seed=seed,
         reuse=not fresh,

@@ -10,10 +10,11 @@
 #include "model.h"
 
 #ifdef MODEL_PROFILE
-#define FW_FEATURES 1u
+#define FW_PROFILE 1u
 #else
-#define FW_FEATURES 0u
+#define FW_PROFILE 0u
 #endif
+#define FW_SIMULATED 2u
 
 /* Everything is written through this window, which keeps only the piece that was asked for. */
 typedef struct {
@@ -73,7 +74,7 @@ uint8_t fw_describe(uint16_t offset, uint8_t room, uint8_t *out, uint16_t *total
     const fw_clock unit = fw_port_clock();
     fw_window window = {0, offset, out, room, 0, 0};
     fw_put8(&window, FW_PROTOCOL_VERSION);
-    fw_put8(&window, FW_FEATURES);
+    fw_put8(&window, FW_PROFILE | (unit.simulated ? FW_SIMULATED : 0u));
     fw_put8(&window, (uint32_t)unit.kind);
     fw_put8(&window, FW_RUN_MAX);
     fw_put32(&window, unit.scale);

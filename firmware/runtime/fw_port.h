@@ -3,6 +3,7 @@
 #ifndef FW_PORT_H
 #define FW_PORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@ typedef enum { FW_TICK_CYCLES = 0, FW_TICK_INSTRUCTIONS = 1, FW_TICK_NANOSECONDS
 typedef struct {
     fw_tick_kind kind;
     uint32_t scale; /* units per tick */
+    bool simulated; /* a twin, not the board itself: the host must not take its figures for the board's */
 } fw_clock;
 
 typedef struct {

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from foldtiny import resources
 from foldtiny.boards import Board
-from foldtiny.device import child, footprint, platformio
+from foldtiny.device import footprint, run_platformio, upstream
 from foldtiny.device.footprint import Footprint
 from foldtiny.errors import BuildError
 from foldtiny.project import Project
@@ -58,10 +56,12 @@ def build(project: Project, environment: str, *, progress: Progress | None = Non
     simulated = environment == board.simulator.environment
     if simulated:
         require_compiler(board)
+    else:
+        upstream.require(board)
     log = project.directory / ".pio" / f"foldtiny-{environment}.log"
     status = _run(project, environment, log, simulated, progress)
     if status != 0:
-        raise _explain(board, log)
+        raise explain(board, log)
     folder = project.directory / ".pio" / "build" / environment
     elf = folder / "firmware.elf"
     measured = footprint.read(elf)
@@ -109,50 +109,34 @@ def _too_large(board: Board, memory: str, needed: int, limit: int) -> BuildError
 
 
 def _run(project: Project, environment: str, log: Path, simulated: bool, progress: Progress | None) -> int:
-    """Run PlatformIO with its output in ``log``; it ends with foldtiny, whatever ends foldtiny."""
-    resources.make_dir(log.parent)
-    core = platformio.ensure_core() if simulated else None
-    platforms = project.directory / ".pio" / "platforms" if simulated else None
     sources = sum(1 for path in (project.directory / "src").rglob("*.c*") if path.suffix in (".c", ".cpp"))
-    command = platformio.command("run", "-d", str(project.directory), "-e", environment, "-j", "2")
     done = 0
+
+    def follow(line: str) -> None:
+        nonlocal done
+        if progress is not None and line.startswith("Compiling"):
+            done += 1
+            progress(f"building {environment}", min(0.95, done / max(1, sources)))
+        elif progress is not None and "Manager: Installing" in line:
+            progress(line.strip(), 0.0)
+
     try:
-        with log.open("wb") as stream:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=platformio.environment(core, platforms),
-                start_new_session=True,
-                preexec_fn=child.die_with_parent(),
-            )
-            assert process.stdout is not None
-            try:
-                for line in process.stdout:
-                    stream.write(line)
-                    if progress is not None and line.startswith(b"Compiling"):
-                        done += 1
-                        progress(f"building {environment}", min(0.95, done / max(1, sources)))
-                status = process.wait()
-            except BaseException:
-                child.stop(process)
-                raise
-            finally:
-                process.stdout.close()
-    except OSError as error:
+        status = run_platformio.run(project, environment, log, simulated=simulated, on_line=follow)
+    except run_platformio.Stalled:
         raise BuildError(
-            f"the build in {project.directory} cannot run: {(error.strerror or str(error)).lower()}",
-            "free some space or choose another folder",
-        ) from error
+            f"the build of {environment} said nothing for {run_platformio.SILENCE_LIMIT_S:g} s and was ended",
+            f"repeat the command; the whole log is in {log}",
+        ) from None
     if progress is not None:
         progress(f"building {environment}", 1.0)
     return status
 
 
-def _explain(board: Board, log: Path) -> BuildError:
+def explain(board: Board, log: Path) -> BuildError:
     """Turn the log of a failed build into one sentence."""
     text = log.read_text(encoding="utf-8", errors="replace")
+    if upstream.download_failed(text):
+        return upstream.unreachable(board)
     limits = {"FLASH": ("flash", board.limits.flash_bytes), "RAM": ("RAM", board.limits.ram_bytes)}
     over: dict[str, int] = {}
     for region, excess in _OVERFLOW.findall(text):

@@ -18,6 +18,8 @@ _ARENA = "model_arena"
 # The model: its constants. The engine: the rest of the generated code, and the kernels.
 _MODEL = ("model_weights_", "model_data")
 _ENGINE = ("model_", "ft_")
+# What the mbed core calls sections is RAM left over for its heap, and room for interrupts; the image does not use it.
+_LEFT_OVER = (".heap", ".stack_dummy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,11 @@ def read(elf: Path) -> Footprint:
             symbols = _symbols(sections)
     except (OSError, ELFError) as error:
         raise BuildError(f"the firmware {elf} cannot be read: {error}", "build it again") from error
-    loaded = [section for section in sections if section["sh_flags"] & SH_FLAGS.SHF_ALLOC]
+    loaded = [
+        section
+        for section in sections
+        if section["sh_flags"] & SH_FLAGS.SHF_ALLOC and not section.name.startswith(_LEFT_OVER)
+    ]
     flash = sum(section["sh_size"] for section in loaded if section["sh_type"] != "SHT_NOBITS")
     ram = sum(section["sh_size"] for section in loaded if section["sh_flags"] & SH_FLAGS.SHF_WRITE)
     stack = sum(symbol.size for symbol in symbols if symbol.name == _STACK)

@@ -28,7 +28,10 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Board, runtime, model and clock. A tick of the board's clock is ``tick_scale`` of ``tick_kind``."""
+    """Board, runtime, model and clock. A tick of the board's clock is ``tick_scale`` of ``tick_kind``.
+
+    ``simulated`` says that a twin answers, whatever port it is on: no real board counts instructions.
+    """
 
     protocol: int
     board: str
@@ -41,6 +44,7 @@ class Hello:
     arena_bytes: int
     layers: int
     profile: bool
+    simulated: bool
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
 
@@ -97,6 +101,7 @@ def parse(blob: bytes) -> Hello:
             arena_bytes=arena,
             layers=layers,
             profile=bool(features & 1),
+            simulated=bool(features & 2) or _TICK_KINDS[kind] == "instructions",
             inputs=inputs,
             outputs=outputs,
         )

@@ -158,12 +158,32 @@ def measure(
     with simulate.start(board, firmware) as simulator:
         try:
             with Device.open(simulator.port, timeout_s=timeout_s, run_timeout_s=run_timeout_s) as device:
-                return measure_device(
-                    device, board, inputs, expected, progress, source="simulated", model_hash=model_hash
-                )
+                return measure_device(device, board, inputs, expected, progress, model_hash=model_hash)
         except LinkError:
             simulator.check()  # a twin that has died explains itself better than a silent port
             raise
+
+
+def measure_port(
+    board: Board,
+    port: str,
+    inputs: Sequence[Sample],
+    expected: Sequence[Sample],
+    progress: Progress | None = None,
+    *,
+    model_hash: str | None = None,
+    timeout_s: float = 20.0,
+    run_timeout_s: float = 600.0,
+) -> Measurement:
+    """Measure on the board at a port; see :func:`measure`.
+
+    Raises
+    ------
+    LinkError
+        If the port cannot be used, the board does not answer, or it is another board or model.
+    """
+    with Device.open(port, timeout_s=timeout_s, run_timeout_s=run_timeout_s) as device:
+        return measure_device(device, board, inputs, expected, progress, model_hash=model_hash)
 
 
 def measure_device(
@@ -173,21 +193,18 @@ def measure_device(
     expected: Sequence[Sample],
     progress: Progress | None = None,
     *,
-    source: Source,
     model_hash: str | None = None,
 ) -> Measurement:
-    """Measure on a board that is already connected; see :func:`measure`."""
+    """Measure on a board that is already connected; see :func:`measure`.
+
+    The board itself says whether it is a twin: a simulated board on a port is still simulated.
+    """
     if not inputs or len(inputs) != len(expected):
         raise MeasureError(
             f"{len(inputs)} inputs and {len(expected)} expected outputs were given", "give one output for each input"
         )
-    hello = device.hello()
-    if hello.board != board.name:
-        raise LinkError(
-            f"the board on {device.name} is a {hello.board}, not a {board.name}", "choose another --port or --board"
-        )
-    if model_hash is not None:
-        device.check_model(model_hash)
+    hello = check(device, board, model_hash)
+    source: Source = "simulated" if hello.simulated else "hardware"
     device.reset()
     if source == "hardware":
         device.infer(_raw(inputs[0]))  # fills caches; a simulator has none
@@ -215,6 +232,24 @@ def measure_device(
         retries=device.retries,
         outputs=tuple(outputs),
     )
+
+
+def check(device: Device, board: Board, model_hash: str | None = None) -> Hello:
+    """Make sure that the right board with the right model is on a port.
+
+    Raises
+    ------
+    LinkError
+        If it is another board or model, or nothing answers.
+    """
+    hello = device.hello()
+    if hello.board != board.name:
+        raise LinkError(
+            f"the board on {device.name} is a {hello.board}, not a {board.name}", "choose another --port or --board"
+        )
+    if model_hash is not None:
+        device.check_model(model_hash)
+    return hello
 
 
 def _raw(sample: Sample) -> list[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from foldtiny import aot, reference
 from foldtiny.aot import host
 from foldtiny.boards import Board
 from foldtiny.device import build as firmware_build
-from foldtiny.device.measure import measure
+from foldtiny.device.measure import measure, measure_port
+from foldtiny.device.target import Target
 from foldtiny.device.versions import program_version
 from foldtiny.errors import MeasureError
-from foldtiny.pipeline import steps
+from foldtiny.pipeline import hardware, steps
 from foldtiny.pipeline.model import ReadyModel, array_hash, images_hash
 from foldtiny.pipeline.request import DeployRequest
 from foldtiny.progress import ProgressFn, Reporter
@@ -48,7 +50,9 @@ class BoardRun:
     records: list[StageRecord]
 
 
-def run_on_board(request: DeployRequest, board: Board, model: ReadyModel, reporter: Reporter) -> BoardRun | None:
+def run_on_board(
+    request: DeployRequest, board: Board, model: ReadyModel, target: Target, reporter: Reporter
+) -> BoardRun | None:
     """Compile, build, run and measure; None for a dry run, which ends with the firmware built."""
     directory = model.directory / f"{board.name}-{request.runtime}"
     workspace = Workspace(directory, reporter, reuse=request.reuse)
@@ -84,23 +88,36 @@ def run_on_board(request: DeployRequest, board: Board, model: ReadyModel, report
         scored = _accuracy_stage(model, content, tflite_hash, reporter, request)
         records.append(scored)
         accuracy = Accuracy(**{**_fields(accuracy), "deployed": scored.result["accuracy"]})
+    model_hash = compiled.result["model_hash"]
+    environment = hardware.environment(project, target, model_hash, reporter, dry_run=request.dry_run)
+    simulated = environment == board.simulator.environment
     elf = directory / "firmware.elf"
     built = workspace.run(
         "build",
-        lambda progress: _build(project, elf, progress),
+        lambda progress: _build(project, environment, elf, progress),
         inputs={
             "project": tree_hash(project.directory),
-            "environment": board.simulator.environment,
-            "compiler": program_version(board.simulator.compiler),
+            "environment": environment,
+            "compiler": program_version(board.simulator.compiler) if simulated else "upstream",
         },
         code=("device",),
     )
     records.append(built)
     if request.dry_run:
         return None
-    measured = workspace.run(
+    # What happens on a real board is never taken from an earlier run.
+    live = workspace if target.port is None else Workspace(directory, reporter, reuse=False)
+    port = target.port
+    if target.connected is not None and target.flash:
+        connected = target.connected
+        flashed = live.run(
+            "flash", lambda progress: hardware.flash(project, environment, connected, progress), inputs={}
+        )
+        records.append(flashed)
+        port = flashed.result["port"]
+    measured = live.run(
         "measure",
-        lambda progress: _measure(board, elf, content, model, compiled.result["model_hash"], progress),
+        lambda progress: _measure(board, port or elf, content, model, model_hash, progress),
         inputs={
             "elf": file_hash(elf),
             "tflite": tflite_hash,
@@ -132,8 +149,8 @@ def _accuracy_stage(
     return workspace.run("accuracy", run, inputs=inputs, code=("aot", "firmware", "reference"))
 
 
-def _build(project: Project, elf: Path, progress: ProgressFn) -> StageOutput:
-    built = firmware_build.build(project, str(project.environments["simulated"]), progress=progress)
+def _build(project: Project, environment: str, elf: Path, progress: ProgressFn) -> StageOutput:
+    built = firmware_build.build(project, environment, progress=progress)
     write_atomic(elf, built.elf.read_bytes())
     shutil.copymode(built.elf, elf)  # a Linux board's firmware is a program
     sizes = built.footprint
@@ -145,11 +162,13 @@ def _build(project: Project, elf: Path, progress: ProgressFn) -> StageOutput:
 
 
 def _measure(
-    board: Board, elf: Path, content: bytes, model: ReadyModel, model_hash: str, progress: ProgressFn
+    board: Board, where: Path | str, content: bytes, model: ReadyModel, model_hash: str, progress: ProgressFn
 ) -> StageOutput:
+    """Measure on the twin that runs the firmware ``where`` (a path), or on the board at the port ``where``."""
     progress("running the reference interpreter", 0.0)
     expected = reference.outputs(content, model.inputs)
-    measured = measure(board, elf, model.inputs, expected, progress, model_hash=model_hash)
+    run = partial(measure_port, board, where) if isinstance(where, str) else partial(measure, board, where)
+    measured = run(model.inputs, expected, progress, model_hash=model_hash)
     largest = max((float(np.abs(a).max()) for sample in expected for a in sample), default=0.0)
     result = measured.to_dict() | {"tolerance": FLOAT_TOLERANCE * largest if model.precision == "float32" else 0.0}
     _judge(board, model, result)
@@ -157,7 +176,7 @@ def _measure(
     summary = f"{exact['matching']}/{exact['checked']} bit-exact"
     if result["tolerance"]:
         summary = f"{exact['checked']} outputs within {result['max_difference']:.1e} of the reference"
-    return StageOutput(result, f"{summary} on {board.simulator.title}")
+    return StageOutput(result, f"{summary} on {measured.simulator or board.title}")
 
 
 def _judge(board: Board, model: ReadyModel, result: dict[str, Any]) -> None:

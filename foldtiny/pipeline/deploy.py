@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from foldtiny import __version__, boards
+from foldtiny.device.target import choose
 from foldtiny.pipeline.board import BoardRun, run_on_board
 from foldtiny.pipeline.model import ReadyModel, model_directory, prepare_folded, prepare_tflite
 from foldtiny.pipeline.request import DeployRequest
@@ -39,10 +40,13 @@ def deploy(request: DeployRequest, reporter: Reporter | None = None) -> DeployRe
     reporter = _Notes(reporter or SilentReporter())
     request.check()
     board = boards.get(request.board)
+    target = choose(board, request.port, request.serial, flash=request.flash)
+    if target.note is not None:
+        reporter.note(target.note)
     prepare = prepare_tflite if request.tflite else prepare_folded
     with exclusive(model_directory(request)):
         model = prepare(request, reporter)
-        run = run_on_board(request, board, model, reporter)
+        run = run_on_board(request, board, model, target, reporter)
         if run is None:
             return None
         result = _assemble(request, board.name, model, run, reporter.texts)

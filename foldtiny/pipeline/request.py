@@ -35,6 +35,8 @@ class DeployRequest:
     data: str | None = None
     output: Path = Path("build")
     port: str = "auto"
+    serial: str | None = None
+    flash: bool = True
     runs: int = 32
     seed: int = 0
     reuse: bool = True

@@ -27,7 +27,7 @@ static size_t test_out_count;
 static uint8_t test_stack[4096];
 
 fw_clock fw_port_clock(void) {
-    return (fw_clock){FW_TICK_CYCLES, 1};
+    return (fw_clock){FW_TICK_CYCLES, 1, false};
 }
 
 void fw_port_init(void) {}

@@ -22,7 +22,7 @@ static const uint32_t fw_guard_bytes = 64;
 static const uint32_t fw_write_limit_ms = 2000;
 
 fw_clock fw_port_clock(void) {
-    return {FW_TICK_CYCLES, 1};
+    return {FW_TICK_CYCLES, 1, false};
 }
 
 #if defined(__XTENSA__)

@@ -33,7 +33,7 @@ extern uint32_t fw_data_load[], fw_data_start[], fw_data_end[], fw_bss_start[], 
 int main(void);
 
 fw_clock fw_port_clock(void) {
-    return (fw_clock){FW_TICK_INSTRUCTIONS, 40};
+    return (fw_clock){FW_TICK_INSTRUCTIONS, 40, true};
 }
 
 uint8_t fw_stack_memory[FW_STACK_BYTES] __attribute__((section(".stack"), aligned(16)));

@@ -11,7 +11,7 @@ extern uint8_t fw_vectors[];
 int main(void);
 
 fw_clock fw_port_clock(void) {
-    return (fw_clock){FW_TICK_INSTRUCTIONS, 25};
+    return (fw_clock){FW_TICK_INSTRUCTIONS, 25, true};
 }
 
 uint8_t fw_stack_memory[FW_STACK_BYTES] __attribute__((section(".stack"), aligned(16)));
