@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from foldtiny.aot import cortex_m4
+from foldtiny.aot import cortex_m4, xtensa
 from foldtiny.aot.layer import Kernel, Layer
 from foldtiny.errors import UsageError
 
@@ -19,7 +19,7 @@ Specialist = Callable[[Layer, str], Kernel | None]
 SPECIALISTS: Mapping[str, tuple[Specialist, ...]] = {
     "portable": (),
     "cortex-m4": cortex_m4.SPECIALISTS,
-    "xtensa": (),
+    "xtensa": xtensa.SPECIALISTS,
     "aarch64": (),
 }
 """The specialists of each target, the best first."""

@@ -1,0 +1,91 @@
+// The register tile of convolutions: four channels times two columns, 22 instructions for 8 products.
+//
+// Loads of unsigned bytes need no sign extension, so activations are stored as x + 128 and weights as w +
+// 128: sum(x * w) = sum((x + 128) * (w + 128)) - 128 * sum(x + 128) - 128 * sum(w); the second term is one
+// number for all channels of a column, the third belongs to the bias.
+#ifndef FT_XT_TILE_H
+#define FT_XT_TILE_H
+
+#include "kernel.h"
+
+enum { FT_XT_CHANNELS = 4, FT_XT_COLUMNS = 2, FT_XT_TAPS = 4 };
+
+// Adds the products of the next four taps. `x` holds the two columns' values alternately, `w` four channels'.
+#if defined(__XTENSA__) && defined(__OPTIMIZE__)
+// gcc spills eight sums, so the order is fixed here: 14 registers, which leaves none for a frame pointer.
+// Only what the LX106 and the LX6 have both is used.
+#define FT_XT_PRODUCTS(load, size, tap, n)        \
+    load " %[v], %[w], " #size "*(4*" #tap "+" #n \
+         ")\n\t"                                  \
+         "mull %[t], %[x], %[v]\n\t"              \
+         "mull %[v], %[y], %[v]\n\t"              \
+         "add %[a" #n "], %[a" #n                 \
+         "], %[t]\n\t"                            \
+         "add %[b" #n "], %[b" #n "], %[v]\n\t"
+#define FT_XT_TAP(load, size, tap)                                                       \
+    load " %[x], %[p], " #size "*2*" #tap "\n\t" load " %[y], %[p], " #size "*(2*" #tap  \
+         "+1)\n\t" FT_XT_PRODUCTS(load, size, tap, 0) FT_XT_PRODUCTS(load, size, tap, 1) \
+             FT_XT_PRODUCTS(load, size, tap, 2) FT_XT_PRODUCTS(load, size, tap, 3)
+#define FT_XT_FOUR_TAPS(load, size)                                                                     \
+    do {                                                                                                \
+        uint32_t x, y, v, t;                                                                            \
+        __asm(FT_XT_TAP(load, size, 0) FT_XT_TAP(load, size, 1) FT_XT_TAP(load, size, 2)                \
+                  FT_XT_TAP(load, size, 3) "addi %[p], %[p], " #size                                    \
+                                           "*8\n\t"                                                     \
+                                           "addi %[w], %[w], " #size "*16"                              \
+              : [a0] "+&r"(a0), [a1] "+&r"(a1), [a2] "+&r"(a2), [a3] "+&r"(a3), [b0] "+&r"(b0),         \
+                [b1] "+&r"(b1), [b2] "+&r"(b2), [b3] "+&r"(b3), [p] "+&r"(columns), [w] "+&r"(weights), \
+                [x] "=&r"(x), [y] "=&r"(y), [v] "=&r"(v), [t] "=&r"(t)                                  \
+              :                                                                                         \
+              : "memory");                                                                              \
+    } while (0)
+#define FT_XT_BYTES FT_XT_FOUR_TAPS("l8ui", 1)
+#define FT_XT_WORDS FT_XT_FOUR_TAPS("l16si", 2)
+#else
+#define FT_XT_FOUR_TAPS                                                              \
+    do {                                                                             \
+        for (int32_t tap = 0; tap < FT_XT_TAPS; tap++, columns += 2, weights += 4) { \
+            const int32_t x = columns[0], y = columns[1];                            \
+            a0 += (uint32_t)(x * weights[0]);                                        \
+            b0 += (uint32_t)(y * weights[0]);                                        \
+            a1 += (uint32_t)(x * weights[1]);                                        \
+            b1 += (uint32_t)(y * weights[1]);                                        \
+            a2 += (uint32_t)(x * weights[2]);                                        \
+            b2 += (uint32_t)(y * weights[2]);                                        \
+            a3 += (uint32_t)(x * weights[3]);                                        \
+            b3 += (uint32_t)(y * weights[3]);                                        \
+        }                                                                            \
+    } while (0)
+#define FT_XT_BYTES FT_XT_FOUR_TAPS
+#define FT_XT_WORDS FT_XT_FOUR_TAPS
+#endif
+
+#ifdef __clang__
+#define FT_XT_TILE_FUNCTION static __attribute__((unused, noinline))
+#else
+#define FT_XT_TILE_FUNCTION static __attribute__((unused, noinline, optimize("omit-frame-pointer")))
+#endif
+
+// sums[0..3] are the channels of the first column, sums[4..7] those of the second. `taps` is a multiple of
+// four.
+#define FT_XT_TILE(name, type, four_taps)                                                                   \
+    FT_XT_TILE_FUNCTION void name(const type *columns, const type *weights, int32_t taps, uint32_t *sums) { \
+        uint32_t a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;                            \
+        const type *const end = columns + FT_XT_COLUMNS * taps;                                             \
+        do {                                                                                                \
+            four_taps;                                                                                      \
+        } while (columns != end);                                                                           \
+        sums[0] = a0;                                                                                       \
+        sums[1] = a1;                                                                                       \
+        sums[2] = a2;                                                                                       \
+        sums[3] = a3;                                                                                       \
+        sums[4] = b0;                                                                                       \
+        sums[5] = b1;                                                                                       \
+        sums[6] = b2;                                                                                       \
+        sums[7] = b3;                                                                                       \
+    }
+
+FT_XT_TILE(ft_xt_tile_u8, uint8_t, FT_XT_BYTES)
+FT_XT_TILE(ft_xt_tile_s16, int16_t, FT_XT_WORDS)
+
+#endif

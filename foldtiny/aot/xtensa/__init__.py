@@ -1,0 +1,17 @@
+"""Kernels for Xtensa cores (ESP32): register tiles, unsigned bytes, 32-bit rescaling; no SIMD.
+
+They use what the ESP32's LX6 and the LX106 of the simulated board have both. Each module answers for one operator and
+gives ``None`` where its arithmetic would not be exact, so that the plain kernel takes over.
+"""
+
+from __future__ import annotations
+
+from foldtiny.aot.xtensa import add, conv_2d, depthwise_conv_2d, fully_connected
+
+SPECIALISTS = (
+    conv_2d.specialise,
+    depthwise_conv_2d.specialise,
+    fully_connected.specialise,
+    add.specialise,
+)
+"""Asked in order; see ``foldtiny.aot.targets``."""

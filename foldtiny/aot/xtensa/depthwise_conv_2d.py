@@ -1,0 +1,71 @@
+"""DEPTHWISE_CONV_2D, 3x3 (``xt_depthwise_conv_2d.h``)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from foldtiny.aot.layer import Constant, Kernel, Layer, Params
+from foldtiny.aot.ops.depthwise_conv_2d import DepthwiseConv2D
+from foldtiny.aot.xtensa import rescaling
+
+WINDOW = 3
+
+
+def specialise(layer: Layer, optimize: str) -> Kernel | None:
+    """Return the kernel of an int8 3x3 convolution with one output for each channel."""
+    if not isinstance(layer, DepthwiseConv2D) or layer.rescale is None:
+        return None
+    window = layer.window
+    shape = (window.k_h, window.k_w, window.dilation_h, window.dilation_w)
+    if shape != (WINDOW, WINDOW, 1, 1) or layer.out_c != layer.in_c:
+        return None
+    weights = layer.weights.astype(np.int64).reshape(WINDOW * WINDOW, layer.out_c).T
+    bias = rescaling.unsigned_bias(layer.bias, weights, layer.in_zero)
+    channels = rescaling.channels(layer.rescale, layer.out_zero, weights, bias)
+    if channels is None:
+        return None
+    row_bytes = ((layer.out_w - 1) * window.stride_w + WINDOW) * layer.in_c
+    if window.pad_left * layer.in_c > row_bytes:
+        return None
+    return Kernel(
+        title="one channel's weights in registers, 32-bit rescaling",
+        headers=("xt_depthwise_conv_2d.h",),
+        call="ft_xt_depthwise_3x3_s8($params, $weights, (const ft_xt_channel *)$channels, $in0, $out0, $scratch);",
+        params=Params(
+            "ft_xt_depthwise",
+            {
+                "batches": layer.batches,
+                "in_h": layer.in_h,
+                "in_w": layer.in_w,
+                "channels": layer.in_c,
+                "out_h": layer.out_h,
+                "out_w": layer.out_w,
+                "stride_h": window.stride_h,
+                "stride_w": window.stride_w,
+                "pad_top": window.pad_top,
+                "pad_left": window.pad_left,
+                "in_zero": layer.in_zero,
+                "out_min": int(layer.clamp[0]),
+                "out_max": int(layer.clamp[1]),
+                "row_bytes": row_bytes,
+            },
+        ),
+        constants={
+            "weights": Constant("int8_t", np.ascontiguousarray(weights).astype(np.int8)),
+            "channels": Constant("int32_t", channels),
+        },
+        scratch_bytes=WINDOW * row_bytes,
+        in_place=(0,) if _in_place(layer) else (),
+    )
+
+
+def _in_place(layer: DepthwiseConv2D) -> bool:
+    """Tell whether every row that is still to be stored lies behind the outputs written so far."""
+    window = layer.window
+    if layer.batches > 1:
+        return False
+    for oy in range(layer.out_h):
+        stored = min(layer.in_h, oy * window.stride_h + WINDOW - window.pad_top)
+        if stored < layer.in_h and (oy + 1) * layer.out_w > stored * layer.in_w:
+            return False
+    return True

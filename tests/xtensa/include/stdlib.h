@@ -1,0 +1,1 @@
+// The test programs include it; nothing of it is used on the bare twin.

@@ -1,0 +1,54 @@
+"""The Xtensa kernels against TFLite Micro's: as plain C on the host, and as they are on the simulated core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from foldtiny.aot import compile_tflite
+from tests.kernels import cases_graphs as graphs
+from tests.kernels import cases_simple as simple
+from tests.kernels import cases_weights as weights
+from tests.kernels.case import Case
+from tests.kernels.harness import _split as split
+from tests.kernels.harness import compare, run_host, write_program
+from tests.kernels.test_kernels import draw_cases
+from tests.xtensa import twin
+from tests.xtensa.cases import convolution, depthwise
+
+OPERATORS = {
+    "conv_2d": (weights.conv_2d(), 80),
+    "convolution": (convolution(), 90),
+    "depthwise": (depthwise(), 80),
+    "fully_connected": (weights.fully_connected(), 60),
+    "add": (simple.elementwise("ADD"), 40),
+    "graph": (graphs.graph(), 40),
+}
+SANITISERS = ("-O1", "-g0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+def _specialised(cases: Sequence[Case]) -> int:
+    """Return how many layers the kernels of this target took."""
+    models = [compile_tflite(case.tflite, target="xtensa") for case in cases]
+    return sum("plain C" not in layer.kernel for model in models for layer in model.layers)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_kernels_equal_the_reference_on_the_host(name: str, tmp_path: Path) -> None:
+    strategy, number = OPERATORS[name]
+    cases = draw_cases(strategy, number)
+    assert _specialised(cases) >= number / 4
+    optimize = "speed" if name == "add" else "size"
+    assert compare(cases, run_host(cases, tmp_path, SANITISERS, target="xtensa", optimize=optimize)) >= number * 0.9
+
+
+@pytest.mark.skipif(not twin.AVAILABLE, reason="needs gcc-xtensa-lx106 and qemu-system-xtensa")
+def test_kernels_equal_the_reference_on_the_twin(tmp_path: Path) -> None:
+    cases = [case for strategy, number in OPERATORS.values() for case in draw_cases(strategy, number // 3)]
+    models = write_program(cases, tmp_path, target="xtensa", optimize="size")
+    program = tmp_path / "program.c"
+    program.write_text(program.read_text(encoding="utf-8").replace("int main(", "int twin_main("), encoding="utf-8")
+    image = twin.build(tmp_path, [program], ["-Wno-missing-field-initializers"])
+    assert compare(cases, split(cases, models, twin.run(image))) == len(cases)
