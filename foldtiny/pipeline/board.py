@@ -170,7 +170,8 @@ def _measure(
     run = partial(measure_port, board, where) if isinstance(where, str) else partial(measure, board, where)
     measured = run(model.inputs, expected, progress, model_hash=model_hash)
     largest = max((float(np.abs(a).max()) for sample in expected for a in sample), default=0.0)
-    result = measured.to_dict() | {"tolerance": FLOAT_TOLERANCE * largest if model.precision == "float32" else 0.0}
+    result = measured.to_dict() | {"port": where if isinstance(where, str) else None}
+    result |= {"tolerance": FLOAT_TOLERANCE * largest if model.precision == "float32" else 0.0}
     _judge(board, model, result)
     exact = result["bit_exact"]
     summary = f"{exact['matching']}/{exact['checked']} bit-exact"
