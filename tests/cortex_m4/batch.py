@@ -33,7 +33,7 @@ CALLS = {
     "ft_cm4_winograd_s8($params, ft_tiles_relu": 192,
     "ft_cm4_winograd_s8($params, ft_tiles_full": 193,
 }
-SWEEPS = [f"{tail}_{shift}" for shift in range(4, 20, 2) for tail in ("relu", "full")]
+SWEEPS = [f"{kind}_{tail}_{e}" for kind in ("even", "two") for e in range(4, 20, 2) for tail in ("relu", "full")]
 """The numbers by which ``kernels.c`` knows the calls."""
 
 
@@ -60,8 +60,8 @@ def _kind(kernel: Kernel) -> int:
     for index, name in enumerate(ROUTINES):
         if f" {name}," in kernel.call:
             return index
-    for index, tail in enumerate(SWEEPS):
-        if f" ft_sweep_even_{tail}," in kernel.call:
+    for index, routine in enumerate(SWEEPS):
+        if f" ft_sweep_{routine}," in kernel.call:
             return 128 + index
     return next(number for call, number in CALLS.items() if kernel.call.startswith(call))
 

@@ -190,9 +190,10 @@ def fully_connected(rng: Rng) -> FullyConnected:
 
 
 def depthwise_conv_2d(rng: Rng) -> DepthwiseConv2D:
-    """Return a 3x3 depthwise convolution with stride 1 and any padding."""
-    channels = int(rng.choice([4, 4, 8, 12, 20]))
-    area = window(rng, 3, 3, (1, 1), bool(rng.integers(4)))
+    """Return a 3x3 depthwise convolution with stride 1 or 2 and any padding."""
+    channels = int(rng.choice([4, 4, 5, 7, 8, 12, 18, 20]))
+    stride = int(rng.choice([1, 1, 2]))
+    area = window(rng, 3, 3, (stride, stride), bool(rng.integers(4)))
     in_h, in_w = 3 + int(rng.integers(0, 14)), 3 + int(rng.integers(0, 14))
     extra_h, extra_w = (int(rng.integers(3)), int(rng.integers(3))) if area.padding == "SAME" else (0, 0)
     zero = zero_point(rng)
@@ -206,8 +207,8 @@ def depthwise_conv_2d(rng: Rng) -> DepthwiseConv2D:
         in_h=in_h,
         in_w=in_w,
         in_c=channels,
-        out_h=in_h + area.pad_top + extra_h - 2,
-        out_w=in_w + area.pad_left + extra_w - 2,
+        out_h=(in_h + area.pad_top + extra_h - 3) // stride + 1,
+        out_w=(in_w + area.pad_left + extra_w - 3) // stride + 1,
         window=area,
         weights=weights(rng, (3, 3, channels)),
         bias=_bias(rng, channels, 9),

@@ -42,12 +42,20 @@ enum {
     TILES = 192
 };
 
+// Those of stride 2 follow the others.
 #define SWEEP(e)                                       \
     {ft_sweep_even_relu_##e, ft_sweep_odd_relu_##e}, { \
         ft_sweep_even_full_##e, ft_sweep_odd_full_##e  \
     }
-static const ft_sweep_routine sweeps[][2] = {SWEEP(4),  SWEEP(6),  SWEEP(8),  SWEEP(10),
-                                             SWEEP(12), SWEEP(14), SWEEP(16), SWEEP(18)};
+#define SWEEP_TWO(e)              \
+    {ft_sweep_two_relu_##e, 0}, { \
+        ft_sweep_two_full_##e, 0  \
+    }
+static const ft_sweep_routine sweeps[][2] = {
+    SWEEP(4),      SWEEP(6),      SWEEP(8),      SWEEP(10),     SWEEP(12),    SWEEP(14),
+    SWEEP(16),     SWEEP(18),     SWEEP_TWO(4),  SWEEP_TWO(6),  SWEEP_TWO(8), SWEEP_TWO(10),
+    SWEEP_TWO(12), SWEEP_TWO(14), SWEEP_TWO(16), SWEEP_TWO(18),
+};
 
 static void call(const header *h, const void *p, const int32_t *first, const int32_t *second,
                  const int8_t *in0, const int8_t *in1, int8_t *out, void *scratch) {

@@ -1,4 +1,5 @@
-// DEPTHWISE_CONV_2D, 3x3 with stride 1, on a Cortex-M4: channels in fours, six lines of outputs at a time.
+// DEPTHWISE_CONV_2D, 3x3 with stride 1 or 2, on a Cortex-M4: channels in fours, six lines of inputs at a
+// time.
 //
 // Inputs of two neighbouring lines travel as pairs of int16, so that SMLAD does two taps. An output on line
 // 2j needs pair j (its taps 0 and 1) and the first half of pair j + 1 (tap 2); one on line 2j + 1 the second
@@ -10,7 +11,8 @@
 
 #include "cm4_widen.h"
 
-enum { FT_SWEEP_STEPS = 4, FT_SWEEP_RELU_BYTES = 48, FT_SWEEP_FULL_BYTES = 60 };
+// A step's bytes of code; a load more with stride 2.
+enum { FT_SWEEP_STEPS = 4, FT_SWEEP_RELU_BYTES = 48, FT_SWEEP_FULL_BYTES = 60, FT_SWEEP_LOAD_BYTES = 4 };
 
 typedef struct {
     int32_t lines, length, channels;          // of the input
@@ -19,6 +21,7 @@ typedef struct {
     int32_t out_line_step, out_step;          // the same in the output
     int32_t line_weights, weights;            // bytes from tap to tap across and along lines
     int32_t line_pad, pad;                    // padding before the first line and at the start of each
+    int32_t stride, columns;                  // columns of pairs: what a line of outputs takes
     int32_t skip, in_zero, out_min, out_max;  // skip: bytes of unrolled code to jump over the first time
 } ft_cm4_depthwise_3x3;
 
@@ -30,8 +33,10 @@ typedef struct {
     int32_t odd_bias, odd_m, odd_c, odd_d;
 } ft_sweep_channel;
 
+// What the sweeps of a layer share: bytes of pairs along a line, bytes of unrolled code to jump over the
+// first time, lines to do and the bytes from one to the next in the output, bytes from output to output.
 typedef struct {
-    int32_t x_bytes, skip, step;
+    int32_t x_bytes, skip, lines, line_step, step;
 } ft_sweep;
 
 typedef void (*ft_sweep_routine)(const uint32_t *x, int8_t *out, const void *channel, const ft_sweep *s);
@@ -51,17 +56,29 @@ typedef void (*ft_sweep_routine)(const uint32_t *x, int8_t *out, const void *cha
     "smmla r4, r4, r6, r5\n" "ssat r4, #8, r4, asr #" #e "\n"
 #define FT_SWEEP_LOAD "ldrd r5, r6, [r0], #64\n"
 
-// Stack: 0 m, 4 c, 8 d, 12 end of x, 16 where to enter the loop.
-#define FT_SWEEP(c0, c1, c2, rescale)                                                                            \
-    "push.w {r4-r11, lr}\n" "sub sp, #20\n"                                                                      \
-    "ldrd r4, r5, [r3]\n" "ldr.w r12, [r3, #8]\n" "add.w r4, r4, r0\n"                                           \
-    "adr.w r6, 2f\n" "add.w r5, r5, r6\n" "orr.w r5, r5, #1\n" "strd r4, r5, [sp, #12]\n"                        \
-    "ldm.w r2!, {r7-r11, lr}\n" "ldm.w r2, {r4-r6}\n" "stm.w sp, {r4-r6}\n"                                      \
-    FT_SWEEP_LOAD c0 FT_SWEEP_LOAD c1 c0 "ldr.w pc, [sp, #16]\n"                                                 \
+// Stack: 0 m, 4 c, 8 d, 12 end of x, 16 where to enter the loop, 20 bytes of x, 24 lines, 28 line step, 32 x, 36 out.
+#define FT_SWEEP(start, step, rescale)                                                                           \
+    "push.w {r4-r11, lr}\n" "sub sp, #40\n" "ldm.w r3, {r4-r6, r8, r12}\n"                                       \
+    "adr.w r7, 2f\n" "add.w r5, r5, r7\n" "orr.w r5, r5, #1\n" "strd r5, r4, [sp, #16]\n"                       \
+    "strd r6, r8, [sp, #24]\n" "ldm.w r2!, {r7-r11, lr}\n" "ldm.w r2, {r4-r6}\n" "stm.w sp, {r4-r6}\n"          \
+    "3: strd r0, r1, [sp, #32]\n" "ldr.w r4, [sp, #20]\n" "add.w r4, r4, r0\n" "str.w r4, [sp, #12]\n"          \
+    start "ldr.w pc, [sp, #16]\n"                                                                                \
     ".balign 4\n" "2:\n"                                                                                         \
-    FT_X4(FT_SWEEP_LOAD c2 c1 c0 rescale "strb.w r4, [r1]\n" "add.w r1, r1, r12\n")                              \
-    "ldr.w r5, [sp, #12]\n" "cmp r0, r5\n" "bne.w 2b\n"                                                          \
-    "add sp, #20\n" "pop.w {r4-r11, pc}\n"
+    FT_X4(step rescale "strb.w r4, [r1]\n" "add.w r1, r1, r12\n")                                               \
+    "ldr.w r5, [sp, #12]\n" "cmp r0, r5\n" "bne.w 2b\n"                                                         \
+    "ldrd r4, r5, [sp, #24]\n" "ldrd r0, r1, [sp, #32]\n" "add.w r0, r0, #4\n" "add.w r1, r1, r5\n"             \
+    "subs r4, #1\n" "str.w r4, [sp, #24]\n" "bne.w 3b\n"                                                        \
+    "add sp, #40\n" "pop.w {r4-r11, pc}\n"
+// Every column starts an output; or every other one, which then ends the output before as well.
+#define FT_SWEEP_EVEN(rescale)                                                                                   \
+    FT_SWEEP(FT_SWEEP_LOAD FT_SWEEP_EVEN_0 FT_SWEEP_LOAD FT_SWEEP_EVEN_1 FT_SWEEP_EVEN_0,                        \
+             FT_SWEEP_LOAD FT_SWEEP_EVEN_2 FT_SWEEP_EVEN_1 FT_SWEEP_EVEN_0, rescale)
+#define FT_SWEEP_ODD(rescale)                                                                                    \
+    FT_SWEEP(FT_SWEEP_LOAD FT_SWEEP_ODD_0 FT_SWEEP_LOAD FT_SWEEP_ODD_1 FT_SWEEP_ODD_0,                           \
+             FT_SWEEP_LOAD FT_SWEEP_ODD_2 FT_SWEEP_ODD_1 FT_SWEEP_ODD_0, rescale)
+#define FT_SWEEP_TWO(rescale)                                                                                    \
+    FT_SWEEP(FT_SWEEP_LOAD FT_SWEEP_EVEN_0 FT_SWEEP_LOAD FT_SWEEP_EVEN_1,                                        \
+             FT_SWEEP_LOAD FT_SWEEP_EVEN_2 FT_SWEEP_EVEN_0 FT_SWEEP_LOAD FT_SWEEP_EVEN_1, rescale)
 
 #define FT_SWEEP_ROUTINE(name, text)                                                                             \
     static __attribute__((naked, noinline, unused)) void name(                                                   \
@@ -70,11 +87,13 @@ typedef void (*ft_sweep_routine)(const uint32_t *x, int8_t *out, const void *cha
         __asm volatile(text);                                                                                    \
     }
 // The shift that ends the rescaling is part of the instruction: one set of routines for each; unused ones cost nothing.
-#define FT_SWEEP_ROUTINES(e)                                                                                     \
-    FT_SWEEP_ROUTINE(ft_sweep_even_relu_##e, FT_SWEEP(FT_SWEEP_EVEN_0, FT_SWEEP_EVEN_1, FT_SWEEP_EVEN_2, FT_SWEEP_RELU(e))) \
-    FT_SWEEP_ROUTINE(ft_sweep_odd_relu_##e, FT_SWEEP(FT_SWEEP_ODD_0, FT_SWEEP_ODD_1, FT_SWEEP_ODD_2, FT_SWEEP_RELU(e)))     \
-    FT_SWEEP_ROUTINE(ft_sweep_even_full_##e, FT_SWEEP(FT_SWEEP_EVEN_0, FT_SWEEP_EVEN_1, FT_SWEEP_EVEN_2, FT_SWEEP_FULL(e))) \
-    FT_SWEEP_ROUTINE(ft_sweep_odd_full_##e, FT_SWEEP(FT_SWEEP_ODD_0, FT_SWEEP_ODD_1, FT_SWEEP_ODD_2, FT_SWEEP_FULL(e)))
+#define FT_SWEEP_ROUTINES(e)                                                           \
+    FT_SWEEP_ROUTINE(ft_sweep_even_relu_##e, FT_SWEEP_EVEN(FT_SWEEP_RELU(e)))          \
+    FT_SWEEP_ROUTINE(ft_sweep_odd_relu_##e, FT_SWEEP_ODD(FT_SWEEP_RELU(e)))            \
+    FT_SWEEP_ROUTINE(ft_sweep_two_relu_##e, FT_SWEEP_TWO(FT_SWEEP_RELU(e)))            \
+    FT_SWEEP_ROUTINE(ft_sweep_even_full_##e, FT_SWEEP_EVEN(FT_SWEEP_FULL(e)))          \
+    FT_SWEEP_ROUTINE(ft_sweep_odd_full_##e, FT_SWEEP_ODD(FT_SWEEP_FULL(e)))            \
+    FT_SWEEP_ROUTINE(ft_sweep_two_full_##e, FT_SWEEP_TWO(FT_SWEEP_FULL(e)))
 FT_SWEEP_ROUTINES(4)
 FT_SWEEP_ROUTINES(6)
 FT_SWEEP_ROUTINES(8)
@@ -114,11 +133,11 @@ static __attribute__((noinline, unused)) void ft_cm4_pair_lines(const ft_cm4_dep
         b = (const int8_t *)&zero;
         step_b = 0;
     }
-    int32_t count = p->out_length + 2 - p->pad;
+    int32_t count = p->columns - p->pad;
     count = count < p->length ? count : p->length;
     to += p->pad * FT_COLUMN;
     for (; count > 0; count--, a += step_a, b += step_b, to += FT_COLUMN) {
-        ft_cm4_pairs(*(const uint32_t *)(const void *)a, *(const uint32_t *)(const void *)b, to, FT_PAIRS);
+        ft_cm4_pairs(ft_cm4_load(a), ft_cm4_load(b), to, FT_PAIRS);
     }
 }
 
@@ -126,21 +145,21 @@ static inline uint32_t ft_cm4_scaled_pair(uint32_t pair, int32_t bits) {
     return ((uint32_t)(uint16_t)pair << bits & 0xffffu) | ((pair & 0xffff0000u) << bits);
 }
 
-// Readies four channels: nine int8 weights each, and m, c, d, bits and the scaled bias.
+// Readies four channels: nine int8 weights each, and m, c, bits (with FT_SWEEP_SIGNS, where negative halves
+// are to be corrected) and the scaled bias.
+enum { FT_SWEEP_SIGNS = 256 };
+
 static __attribute__((noinline, unused)) void ft_cm4_sweep_channels(const ft_cm4_depthwise_3x3 *p,
                                                                     const int8_t *w, const int32_t *constants,
                                                                     ft_sweep_channel *to) {
     uint32_t upper[3][4], lower[3][4];  // weights (0, 1) and (1, 2) of each column of taps, for each channel
-    uint32_t first[3], last[3];
     for (int32_t k = 0; k < 3; k++, w += p->weights) {
-        first[k] = *(const uint32_t *)(const void *)w;
-        const uint32_t middle = *(const uint32_t *)(const void *)(w + p->line_weights);
-        last[k] = *(const uint32_t *)(const void *)(w + 2 * p->line_weights);
-        ft_cm4_pairs(first[k], middle, upper[k], 1);
-        ft_cm4_pairs(middle, last[k], lower[k], 1);
+        const uint32_t middle = ft_cm4_load(w + p->line_weights);
+        ft_cm4_pairs(ft_cm4_load(w), middle, upper[k], 1);
+        ft_cm4_pairs(middle, ft_cm4_load(w + 2 * p->line_weights), lower[k], 1);
     }
-    for (int32_t c = 0; c < 4; c++, to++, constants += 5) {
-        const int32_t bits = constants[3];
+    for (int32_t c = 0; c < 4; c++, to++, constants += 4) {
+        const int32_t bits = constants[2] & 31;
         for (int32_t k = 0; k < 3; k++) {
             to->even[k] = ft_cm4_scaled_pair(upper[k][c], bits);
             to->odd[k] = ft_cm4_scaled_pair(lower[k][c], bits);
@@ -152,8 +171,8 @@ static __attribute__((noinline, unused)) void ft_cm4_sweep_channels(const ft_cm4
         to->even[4] = ft_cm4_scaled_pair(lower[2][c] >> 16, bits);
         to->even_m = to->odd_m = constants[0];
         to->even_c = to->odd_c = constants[1];
-        to->even_d = to->odd_d = constants[2];
-        to->even_bias = to->odd_bias = constants[4];
+        to->even_d = to->odd_d = constants[2] & FT_SWEEP_SIGNS ? 1 << (bits - 1) : 0;
+        to->even_bias = to->odd_bias = constants[3];
     }
 }
 
@@ -162,31 +181,34 @@ static __attribute__((noinline, unused)) void ft_cm4_depthwise_3x3_s8(
     const int32_t *constants, const int8_t *in, int8_t *out, void *scratch) {
     ft_sweep_channel *channels = scratch;
     uint32_t *pairs = (uint32_t *)(void *)(channels + 4);
-    const int32_t columns = p->out_length + 2;
-    const ft_sweep s = {columns * FT_COLUMN * 4, p->skip, p->out_step};
+    const int32_t words = p->columns * FT_COLUMN, at_once = p->stride == 1 ? 6 : 3;
+    const int32_t next = p->stride == 1 ? 2 * p->out_line_step : p->out_line_step;
+    ft_sweep s = {words * 4, p->skip, 0, next, p->out_step};
     const uint32_t zero = (uint32_t)(p->in_zero & 0xffff) * 0x10001u;
-    for (int32_t i = 0; i < columns * FT_COLUMN; i++) {
+    for (int32_t i = 0; i < words; i++) {
         pairs[i] = zero;
     }
-    for (int32_t c = 0; c < p->channels; c += 4) {
-        ft_cm4_sweep_channels(p, w + c, constants + 5 * c, channels);
+    for (int32_t group = 0; group < p->channels; group += 4) {
+        // The last four channels overlap others where channels do not come in fours.
+        const int32_t c = group + 4 <= p->channels ? group : p->channels - 4;
+        ft_cm4_sweep_channels(p, w + c, constants + 4 * c, channels);
         ft_cm4_pair_lines(p, in + c, -p->line_pad, pairs);
-        for (int32_t top = 0; top < p->out_lines; top += 6) {
-            for (int32_t i = 0; top && i < columns * FT_COLUMN; i += FT_PAIRS) {
+        for (int32_t top = 0; top < p->out_lines; top += at_once) {
+            for (int32_t i = 0; top && i < words; i += FT_PAIRS) {
                 pairs[i] = pairs[i + 3];  // the last pair of the lines before
             }
             for (int32_t j = 1; j < FT_PAIRS; j++) {
-                ft_cm4_pair_lines(p, in + c, top - p->line_pad + 2 * j, pairs + j);
+                ft_cm4_pair_lines(p, in + c, top * p->stride - p->line_pad + 2 * j, pairs + j);
             }
+            const int32_t lines = at_once < p->out_lines - top ? at_once : p->out_lines - top;
             for (int32_t k = 0; k < 4; k++) {
-                for (int32_t i = 0; i < 6 && top + i < p->out_lines; i++) {
-                    int8_t *to = out + c + k + (top + i) * p->out_line_step;
-                    const uint32_t *x = pairs + k * FT_PAIRS + i / 2;
-                    if (i & 1) {
-                        odd(x, to, channels[k].odd, &s);
-                    } else {
-                        even(x, to, channels[k].even, &s);
-                    }
+                int8_t *to = out + c + k + top * p->out_line_step;
+                const uint32_t *x = pairs + k * FT_PAIRS;
+                s.lines = odd ? (lines + 1) / 2 : lines;
+                even(x, to, channels[k].even, &s);
+                if (odd && lines > 1) {
+                    s.lines = lines / 2;
+                    odd(x, to + p->out_line_step, channels[k].odd, &s);
                 }
             }
         }

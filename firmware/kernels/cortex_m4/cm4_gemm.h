@@ -40,10 +40,11 @@ typedef void (*ft_gemm_routine)(const uint32_t *x, const void *stream, void *out
 // clang-format off
 #define FT_X4(s) s s s s
 #define FT_X8(s) FT_X4(s) FT_X4(s)
+#define FT_X9(s) FT_X8(s) s
 #define FT_X16(s) FT_X8(s) FT_X8(s)
 
 // Steps in the unrolled loops, and their bytes of code: `skip` is computed from these.
-enum { FT_HALF_STEPS = 8, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_STEP_BYTES = 40 };
+enum { FT_HALF_STEPS = 9, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_STEP_BYTES = 40 };
 
 #define FT_HALF_GROUP(w0, w1)                       \
     "ldm.w r0!, {r6-r9}\n"                          \
@@ -58,7 +59,7 @@ enum { FT_HALF_STEPS = 8, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_S
     "smlad r3, " w0 ", r9, r3\n"                    \
     "smlad r5, " w1 ", r9, r5\n"
 #define FT_HALF_STEP "ldm.w r1!, {r10-r12, lr}\n" FT_HALF_GROUP("r10", "r11") FT_HALF_GROUP("r12", "lr")
-#define FT_HALF_BODY FT_X8(FT_HALF_STEP)
+#define FT_HALF_BODY FT_X9(FT_HALF_STEP)
 
 #define FT_WIDE_STEP                                \
     "ldm.w r0!, {r6-r9}\n"                          \
@@ -103,13 +104,25 @@ enum { FT_HALF_STEPS = 8, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_S
     "asr.w " acc ", " acc ", " e "\n"               \
     "ssat " acc ", #8, " acc "\n"
 
+// The same where d is known: sums come times 256 = 2^(1 + 7).
+#define FT_RESCALE_HALF(acc, m, c, e)               \
+    "asr.w r0, " acc ", #31\n"                      \
+    "smmla " acc ", " acc ", " m ", " c "\n"        \
+    "add.w " acc ", " acc ", r0, lsl #7\n"          \
+    "asr.w " acc ", " acc ", " e "\n"               \
+    "ssat " acc ", #8, " acc "\n"
+
+// Loads x, the output, the step to pixel 1's output and the output's end.
 #define FT_STORE_PAIR                               \
-    "ldr.w r0, [sp, #20]\n"                         \
-    "ldrd r6, r7, [sp]\n"                           \
+    "ldm.w sp, {r0, r6-r8}\n"                       \
     "strb.w r3, [r6, r7]\n"                         \
     "strb.w r2, [r6], #1\n"                         \
     "strb.w r5, [r6, r7]\n"                         \
     "strb.w r4, [r6], #1\n"
+#define FT_STORE_ONE                                \
+    "ldrd r6, r7, [sp, #4]\n"                       \
+    "strb.w r3, [r6, r7]\n"                         \
+    "strb.w r2, [r6]\n"
 #define FT_TAIL_RELU                                \
     "ldm.w r1!, {r6-r11}\n"                         \
     FT_RESCALE_RELU("r2", "r6", "r7", "r8")         \
@@ -124,39 +137,50 @@ enum { FT_HALF_STEPS = 8, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_S
     FT_RESCALE_FULL("r4", "r10", "r11", "r12", "lr")\
     FT_RESCALE_FULL("r5", "r10", "r11", "r12", "lr")\
     FT_STORE_PAIR
+#define FT_TAIL_HALF                                \
+    "ldm.w r1!, {r6-r11}\n"                         \
+    FT_RESCALE_HALF("r2", "r6", "r7", "r8")         \
+    FT_RESCALE_HALF("r3", "r6", "r7", "r8")         \
+    FT_RESCALE_HALF("r4", "r9", "r10", "r11")       \
+    FT_RESCALE_HALF("r5", "r9", "r10", "r11")       \
+    FT_STORE_PAIR
+#define FT_ONE_HALF                                 \
+    "ldm.w r1!, {r6-r8}\n"                          \
+    FT_RESCALE_HALF("r2", "r6", "r7", "r8")         \
+    FT_RESCALE_HALF("r3", "r6", "r7", "r8")         \
+    FT_STORE_ONE
 #define FT_ONE_RELU                                 \
     "ldm.w r1!, {r6-r8}\n"                          \
     FT_RESCALE_RELU("r2", "r6", "r7", "r8")         \
     FT_RESCALE_RELU("r3", "r6", "r7", "r8")         \
-    "ldrd r6, r7, [sp]\n"                           \
-    "strb.w r3, [r6, r7]\n"                         \
-    "strb.w r2, [r6]\n"
+    FT_STORE_ONE
 #define FT_ONE_FULL                                 \
     "ldm.w r1!, {r6-r9}\n"                          \
     FT_RESCALE_FULL("r2", "r6", "r7", "r8", "r9")   \
     FT_RESCALE_FULL("r3", "r6", "r7", "r8", "r9")   \
-    "ldrd r6, r7, [sp]\n"                           \
-    "strb.w r3, [r6, r7]\n"                         \
-    "strb.w r2, [r6]\n"
+    FT_STORE_ONE
 
 // Pooling: the output is an array of the largest sums so far, rescaled later (ft_cm4_rescale).
 #define FT_MAX(a, b) "cmp " a ", " b "\n" "it lt\n" "movlt " a ", " b "\n"
 #define FT_TAIL_MAX                                 \
-    "ldr.w r6, [sp]\n"                              \
-    "ldm.w r6, {r7, r8}\n"                          \
-    "ldr.w r0, [sp, #20]\n"                         \
+    "ldm.w sp, {r0, r6-r8}\n"                       \
+    "ldm.w r6, {r7, r9}\n"                          \
     FT_MAX("r2", "r3") FT_MAX("r2", "r7")           \
-    FT_MAX("r4", "r5") FT_MAX("r4", "r8")           \
+    FT_MAX("r4", "r5") FT_MAX("r4", "r9")           \
     "stm.w r6!, {r2, r4}\n"
 #define FT_ONE_MAX                                  \
-    "ldr.w r6, [sp]\n"                              \
+    "ldr.w r6, [sp, #4]\n"                          \
     "ldr.w r7, [r6]\n"                              \
     FT_MAX("r2", "r3") FT_MAX("r2", "r7")           \
     "str.w r2, [r6]\n"
 
-// Stack: 0 output, 4 pixel step, 8 output's end, 12 activations' end, 16 where to enter the loop, 20 activations,
-// 24 channels left over.
-#define FT_GEMM(body, single, tail, one)            \
+// Biases: one of each channel, or two where flash is no matter.
+#define FT_START_HALF "ldm.w r1!, {r2, r4}\n" "mov r3, r2\n" "mov r5, r4\n"
+#define FT_START_WIDE "ldm.w r1!, {r2-r5}\n"
+
+// Stack: 0 activations, 4 output, 8 pixel step, 12 output's end, 16 activations' end, 20 where to enter the loop,
+// 24 channels left over. Tails leave the output in r6 and its end in r8.
+#define FT_GEMM(start, body, single, tail, one)     \
     "push.w {r4-r11, lr}\n"                         \
     "sub sp, #28\n"                                 \
     "ldm.w r3, {r4-r8}\n"                           \
@@ -164,31 +188,28 @@ enum { FT_HALF_STEPS = 8, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_S
     "add.w r9, r9, r5\n"                            \
     "orr.w r9, r9, #1\n"                            \
     "add.w r6, r6, r2\n"                            \
-    "strd r2, r7, [sp]\n"                           \
-    "strd r6, r4, [sp, #8]\n"                       \
-    "strd r9, r0, [sp, #16]\n"                      \
+    "strd r0, r2, [sp]\n"                           \
+    "strd r7, r6, [sp, #8]\n"                       \
+    "strd r4, r9, [sp, #16]\n"                      \
     "str.w r8, [sp, #24]\n"                         \
     "cmp r6, r2\n"                                  \
     "beq.w 5f\n"                                    \
-    "1: ldm.w r1!, {r2, r4}\n"                      \
-    "mov r3, r2\n"                                  \
-    "mov r5, r4\n"                                  \
-    "ldr.w pc, [sp, #16]\n"                         \
+    "1:\n" start                                    \
+    "ldr.w pc, [sp, #20]\n"                         \
     ".balign 4\n"                                   \
     "2:\n" body                                     \
-    "ldr.w r6, [sp, #12]\n"                         \
+    "ldr.w r6, [sp, #16]\n"                         \
     "cmp r0, r6\n"                                  \
     "bne.w 2b\n"                                    \
     tail                                            \
-    "ldr.w r8, [sp, #8]\n"                          \
-    "str.w r6, [sp]\n"                              \
+    "str.w r6, [sp, #4]\n"                          \
     "cmp r6, r8\n"                                  \
     "bne.w 1b\n"                                    \
     "5: ldr.w r8, [sp, #24]\n"                      \
     "cmp r8, #0\n"                                  \
     "beq.w 7f\n"                                    \
     "ldr.w r2, [r1], #4\n"                          \
-    "ldr.w r12, [sp, #12]\n"                        \
+    "ldr.w r12, [sp, #16]\n"                        \
     "mov r3, r2\n"                                  \
     "6:\n" single                                   \
     "cmp r0, r12\n"                                 \
@@ -198,22 +219,22 @@ enum { FT_HALF_STEPS = 8, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_S
     "pop.w {r4-r11, pc}\n"
 
 FT_ROUTINE(ft_gemm_half_relu) {
-    __asm volatile(FT_GEMM(FT_HALF_BODY, FT_HALF_SINGLE, FT_TAIL_RELU, FT_ONE_RELU));
+    __asm volatile(FT_GEMM(FT_START_HALF, FT_HALF_BODY, FT_HALF_SINGLE, FT_TAIL_RELU, FT_ONE_RELU));
 }
 FT_ROUTINE(ft_gemm_half_full) {
-    __asm volatile(FT_GEMM(FT_HALF_BODY, FT_HALF_SINGLE, FT_TAIL_FULL, FT_ONE_FULL));
+    __asm volatile(FT_GEMM(FT_START_HALF, FT_HALF_BODY, FT_HALF_SINGLE, FT_TAIL_HALF, FT_ONE_HALF));
 }
 FT_ROUTINE(ft_gemm_half_max) {
-    __asm volatile(FT_GEMM(FT_HALF_BODY, FT_HALF_SINGLE, FT_TAIL_MAX, FT_ONE_MAX));
+    __asm volatile(FT_GEMM(FT_START_HALF, FT_HALF_BODY, FT_HALF_SINGLE, FT_TAIL_MAX, FT_ONE_MAX));
 }
 FT_ROUTINE(ft_gemm_wide_relu) {
-    __asm volatile(FT_GEMM(FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_RELU, FT_ONE_RELU));
+    __asm volatile(FT_GEMM(FT_START_WIDE, FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_RELU, FT_ONE_RELU));
 }
 FT_ROUTINE(ft_gemm_wide_full) {
-    __asm volatile(FT_GEMM(FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_FULL, FT_ONE_FULL));
+    __asm volatile(FT_GEMM(FT_START_WIDE, FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_FULL, FT_ONE_FULL));
 }
 FT_ROUTINE(ft_gemm_wide_max) {
-    __asm volatile(FT_GEMM(FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_MAX, FT_ONE_MAX));
+    __asm volatile(FT_GEMM(FT_START_WIDE, FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_MAX, FT_ONE_MAX));
 }
 
 // Fully connected: four rows times one vector; a group is two words of x (xh, x').
@@ -238,16 +259,15 @@ enum { FT_ROWS_STEPS = 8, FT_ROWS_STEP_BYTES = 108 };
 FT_ROUTINE(ft_gemm_rows) {
     __asm volatile(
         "push.w {r4-r11, lr}\n"
-        "sub sp, #28\n"
+        "sub sp, #24\n"
         "ldm.w r3, {r4-r8}\n"
         "adr.w r9, 2f\n"
         "add.w r9, r9, r5\n"
         "orr.w r9, r9, #1\n"
         "add.w r6, r6, r2\n"
-        "strd r2, r7, [sp]\n"
+        "strd r0, r2, [sp]\n"
         "strd r6, r4, [sp, #8]\n"
-        "strd r9, r0, [sp, #16]\n"
-        "str.w r8, [sp, #24]\n"
+        "strd r9, r8, [sp, #16]\n"
         "cmp r6, r2\n"
         "beq.w 5f\n"
         "1: ldm.w r1!, {r2-r5}\n"
@@ -257,24 +277,22 @@ FT_ROUTINE(ft_gemm_rows) {
         "ldr.w r6, [sp, #12]\n"
         "cmp r0, r6\n"
         "bne.w 2b\n"
-        "ldm.w r1!, {r6-r12, lr}\n"
-        FT_RESCALE_FULL("r2", "r6", "r7", "r8", "r9")
-        FT_RESCALE_FULL("r3", "r10", "r11", "r12", "lr")
-        "ldm.w r1!, {r6-r12, lr}\n"
-        FT_RESCALE_FULL("r4", "r6", "r7", "r8", "r9")
-        FT_RESCALE_FULL("r5", "r10", "r11", "r12", "lr")
-        "ldr.w r6, [sp]\n"
-        "ldr.w r8, [sp, #8]\n"
-        "ldr.w r0, [sp, #20]\n"
+        "ldm.w r1!, {r6-r11}\n"
+        FT_RESCALE_HALF("r2", "r6", "r7", "r8")
+        FT_RESCALE_HALF("r3", "r9", "r10", "r11")
+        "ldm.w r1!, {r6-r11}\n"
+        FT_RESCALE_HALF("r4", "r6", "r7", "r8")
+        FT_RESCALE_HALF("r5", "r9", "r10", "r11")
+        "ldm.w sp, {r0, r6, r8}\n"
         "strb.w r2, [r6], #1\n"
         "strb.w r3, [r6], #1\n"
         "strb.w r4, [r6], #1\n"
         "strb.w r5, [r6], #1\n"
-        "str.w r6, [sp]\n"
+        "str.w r6, [sp, #4]\n"
         "cmp r6, r8\n"
         "bne.w 1b\n"
-        "5: ldr.w r4, [sp, #24]\n"
-        "ldr.w r5, [sp]\n"
+        "5: ldr.w r4, [sp, #20]\n"
+        "ldr.w r5, [sp, #4]\n"
         "ldr.w r12, [sp, #12]\n"
         "cmp r4, #0\n"
         "beq.w 7f\n"
@@ -289,13 +307,13 @@ FT_ROUTINE(ft_gemm_rows) {
         "smlad r2, r11, r9, r2\n"
         "cmp r0, r12\n"
         "bne.n 6b\n"
-        "ldm.w r1!, {r6-r9}\n"
-        FT_RESCALE_FULL("r2", "r6", "r7", "r8", "r9")
+        "ldm.w r1!, {r6-r8}\n"
+        FT_RESCALE_HALF("r2", "r6", "r7", "r8")
         "strb.w r2, [r5], #1\n"
-        "ldr.w r0, [sp, #20]\n"
+        "ldr.w r0, [sp]\n"
         "subs r4, #1\n"
         "bne.n 8b\n"
-        "7: add sp, #28\n"
+        "7: add sp, #24\n"
         "pop.w {r4-r11, pc}\n");
 }
 // clang-format on

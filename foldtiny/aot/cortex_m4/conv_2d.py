@@ -17,10 +17,13 @@ MAX_ROWS = 16
 DIRECT, BYTES, WORDS = 0, 1, 2
 """Where a window's rows come from; see ``cm4_conv_2d.h``."""
 
+_FEW_WEIGHTS = 512
+"""First layers with no more weights than this are always widened: half a kilobyte that pays."""
+
 _ODD_WIDTH = 32
 """Rows of fewer pixels than this are computed two together where their number is odd."""
 
-_HALF_STEPS, _HALF_STEP_BYTES = 8, 92
+_HALF_STEPS, _HALF_STEP_BYTES = 9, 92
 _WIDE_STEPS, _WIDE_STEP_BYTES = 16, 40
 
 
@@ -62,7 +65,8 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     """Return the kernel of an int8 convolution: ``size`` keeps its weights int8, ``speed`` widens them."""
     if not isinstance(layer, Conv2D) or layer.rescale is None or not _supported(layer):
         return None
-    packings = (False, True) if optimize == "size" else (True, False)
+    few = layer.in_c <= 4 and layer.weights.size <= _FEW_WEIGHTS
+    packings = (False, True) if optimize == "size" and not few else (True, False)
     return next((k for wide in packings if (k := _kernel(layer, wide)) is not None), None)
 
 
@@ -171,12 +175,13 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
     if constants is None or not (wide or packing.half_fits(grouped)):
         return None
     low, high = int(layer.clamp[0]), int(layer.clamp[1])
-    relu = low >= layer.out_zero
-    tail = "max" if pooled else "relu" if relu else "full"
+    tail = "max" if pooled else "relu" if low >= layer.out_zero else "full"
+    if tail == "full" and not wide and not all(c.corrected for c in constants):
+        return None
     stream = _stream(bias, grouped, constants, wide, tail)
     arrays = {"stream": Constant("int32_t", stream)}
     if pooled:
-        arrays["rescaling"] = Constant("int32_t", np.array([c.words(relu=False) for c in constants], dtype=np.int32))
+        arrays["rescaling"] = Constant("int32_t", np.array([c.words(d=True) for c in constants], dtype=np.int32))
     routine = f"ft_gemm_{'wide' if wide else 'half'}_{tail}"
     second = "$rescaling" if pooled else "0"
     return Kernel(
@@ -197,10 +202,10 @@ def _stream(
     wide: bool,
     tail: str,
 ) -> NDArray[np.int32]:
-    rescale = [] if tail == "max" else [c.words(relu=tail == "relu") for c in constants]
+    rescale = [] if tail == "max" else [c.words(d=wide and tail == "full") for c in constants]
     if wide:
         words = packing.wide_words(grouped, constants).reshape(len(constants), -1)
-        return packing.stream(packing.wide_bias(bias, constants), words, rescale, width=2, block=2)
+        return packing.stream(packing.wide_bias(bias, constants), words, rescale, width=2, block=2, repeat=2)
     return packing.stream(packing.half_bias(bias, grouped), packing.half_words(grouped), rescale, width=2, block=1)
 
 

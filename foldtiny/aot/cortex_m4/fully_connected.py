@@ -30,12 +30,12 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     )
     groups = -(-depth // 8) * 2
     grouped = packing.grouped(weights, groups)
-    if constants is None or not packing.half_fits(grouped):
+    if constants is None or not packing.half_fits(grouped) or not all(c.corrected for c in constants):
         return None
     stream = packing.stream(
         packing.half_bias(bias, grouped),
         packing.half_words(grouped),
-        [c.words(relu=False) for c in constants],
+        [c.words(d=False) for c in constants],
         width=4,
         block=1,
     )

@@ -54,7 +54,13 @@ def wide_bias(bias: NDArray[np.int64], constants: Sequence[Channel]) -> NDArray[
 
 
 def stream(
-    bias: NDArray[np.int64], words: Words, rescaling: Sequence[Sequence[int]], *, width: int, block: int
+    bias: NDArray[np.int64],
+    words: Words,
+    rescaling: Sequence[Sequence[int]],
+    *,
+    width: int,
+    block: int,
+    repeat: int = 1,
 ) -> NDArray[np.int32]:
     """Return the stream of constants of one layer.
 
@@ -73,13 +79,15 @@ def stream(
         Channels that a routine computes together.
     block : int
         Words of one channel before the next one's turn.
+    repeat : int
+        How often a bias comes where ``width`` channels are together.
     """
     channels = len(bias)
     parts: list[NDArray[np.int64]] = []
     whole = channels - channels % width
     spans = [(c, c + width) for c in range(0, whole, width)] + [(c, c + 1) for c in range(whole, channels)]
     for first, end in spans:
-        parts.append(bias[first:end])
+        parts.append(np.repeat(bias[first:end], repeat if end - first == width else 1))
         parts.append(words[first:end].reshape(end - first, -1, block).transpose(1, 0, 2).reshape(-1))
         parts += [np.array(constants, dtype=np.int64) for constants in rescaling[first:end]]
     flat = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)

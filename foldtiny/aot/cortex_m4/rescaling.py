@@ -34,9 +34,14 @@ class Channel:
     d: int
     e: int
 
-    def words(self, relu: bool) -> list[int]:
-        """Return what the routines read, in their order."""
-        return [self.m, self.c, self.e] if relu else [self.m, self.c, self.d, self.e]
+    def words(self, *, d: bool) -> list[int]:
+        """Return what the routines read, in their order; some need no ``d``."""
+        return [self.m, self.c, self.d, self.e] if d else [self.m, self.c, self.e]
+
+    @property
+    def corrected(self) -> bool:
+        """Tell whether negative halves are corrected by the usual amount, which is half the sums' scale."""
+        return self.d == 1 << (self.bits - 1)
 
 
 def sum_bounds(weights: NDArray[np.int64], bias: NDArray[np.int64]) -> NDArray[np.int64]:

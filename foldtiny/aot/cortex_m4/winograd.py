@@ -30,7 +30,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     low, high = int(layer.clamp[0]), int(layer.clamp[1])
     relu = low >= layer.out_zero
     # The routine takes the correction of negative halves for granted where there is no ReLU.
-    if constants is None or not (relu or all(c.d == 1 << (_BITS - 1) for c in constants)):
+    if constants is None or not (relu or all(c.bits == _BITS and c.corrected for c in constants)):
         return None
     transformed = transform(layer.weights.astype(np.int64), constants)
     if np.abs(transformed).max() >= 1 << 15:
@@ -99,5 +99,5 @@ def _stream(
         for j in range(4):
             parts.append(bias[c : c + 2] * (j == 1))
             parts.append(words[c : c + 2, j].transpose(1, 0, 2).reshape(-1))
-        parts += [np.array(constants[k].words(relu=True), dtype=np.int64) for k in (c, c + 1)]
+        parts += [np.array(constants[k].words(d=False), dtype=np.int64) for k in (c, c + 1)]
     return (np.concatenate(parts) & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
