@@ -1,4 +1,4 @@
-// Copies rows of bytes between arrays with different distances from row to row: CONCATENATION and SPLIT.
+// Copies rows of bytes between arrays with different distances from row to row: SPLIT.
 #ifndef FT_COPY_ROWS_H
 #define FT_COPY_ROWS_H
 

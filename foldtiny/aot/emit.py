@@ -257,6 +257,8 @@ def _layer(job: Job, index: int, names: Mapping[tuple[int, str], str]) -> str:
     lines += [f"//   out  {_span(job, t, job.graph.tensors[t])}" for t in layer.outputs]
     if layer.describe():
         lines.append(f"//   {layer.describe()}")
+    gone = [_place(job, tensor) for tensor in job.plan.overwritten(index)]
+    lines += [f"//   overwrites {', '.join(gone)} behind the reading"] if gone else []
     costs = [f"{layer.macs:,} multiply-accumulates"] if layer.macs else []
     costs.append(f"kernel: {kernel.title}")
     flash = sum(c.bytes for c in kernel.constants.values())

@@ -57,7 +57,11 @@ class Kernel:
     scratch_bytes : int
         Working memory that the call needs, 16-byte aligned; its content is undefined before and after.
     in_place : tuple of int
-        Inputs that output 0 may overwrite, starting at the same address.
+        Inputs that output 0 may replace, starting at exactly the same address.
+    overlap : mapping of int to int
+        Inputs that output 0 may overwrite while they are read: for each the number of bytes by which it must start
+        after the output, at least (0: the same address will do). It follows from the kernel's own order of reads and
+        writes; ``overlap.py`` computes it.
     sources : mapping of str to str
         Whole extra files (a generated assembly source, say) by file name.
     """
@@ -69,6 +73,7 @@ class Kernel:
     constants: Mapping[str, Constant] = field(default_factory=dict)
     scratch_bytes: int = 0
     in_place: tuple[int, ...] = ()
+    overlap: Mapping[int, int] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -18,7 +18,7 @@ def shared_models() -> list[Path]:
     return sorted(folder.glob("*.tflite")) if folder.is_dir() else []
 
 
-class _Network:
+class Network:
     """Adds layers one after the other, int8 or float32, with plausible random numbers."""
 
     def __init__(self, shape: tuple[int, ...], dtype: str, seed: int = 0) -> None:
@@ -110,7 +110,7 @@ class _Network:
 
 def lenet5(dtype: str = "int8") -> bytes:
     """LeNet5 with 4, 8, 32 and 16 channels: convolutions, max pooling, flatten, three dense layers, softmax."""
-    net = _Network((1, 28, 28, 1), dtype)
+    net = Network((1, 28, 28, 1), dtype)
     net.conv(4, 5)
     net.pool("MAX", 2)
     net.conv(8, 5, padding=VALID)
@@ -125,7 +125,7 @@ def lenet5(dtype: str = "int8") -> bytes:
 
 def residual(dtype: str = "int8") -> bytes:
     """Two residual blocks, one with a strided 1x1 convolution on the way past, and average pooling."""
-    net = _Network((1, 16, 16, 3), dtype)
+    net = Network((1, 16, 16, 3), dtype)
     past = net.conv(8, 3)
     net.conv(8, 3)
     net.conv(8, 3, activation=NONE)
@@ -145,7 +145,7 @@ def residual(dtype: str = "int8") -> bytes:
 
 def separable(dtype: str = "int8") -> bytes:
     """Depthwise separable convolutions, as DS-CNN and MobileNetV1 have them."""
-    net = _Network((1, 20, 10, 1), dtype)
+    net = Network((1, 20, 10, 1), dtype)
     net.conv(8, 3, stride=2)
     for _ in range(2):
         net.depthwise(3)

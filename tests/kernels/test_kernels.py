@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from tests.kernels import cases_graphs as graphs
 from tests.kernels import cases_simple as simple
 from tests.kernels import cases_weights as weights
 from tests.kernels.case import Case
+from tests.kernels.draw import draw_cases
 from tests.kernels.harness import compare, run_cortex_m4, run_host
 
 INT8: dict[str, tuple[SearchStrategy[Case], int]] = {
@@ -62,30 +62,6 @@ FLOAT32: dict[str, tuple[SearchStrategy[Case], int]] = {
 }
 
 Counter = Callable[[str, int], None]
-
-
-def draw_cases(strategy: SearchStrategy[Case], number: int) -> list[Case]:
-    """Let hypothesis generate cases; the same ones in every run.
-
-    They are compared together afterwards (a compiler and an emulator start once for hundreds), so there is nothing to
-    shrink: the smallest failing case is reported.
-    """
-    found: list[Case] = []
-
-    @settings(
-        max_examples=number,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def collect(case: Case) -> None:
-        found.append(case)
-
-    collect()
-    return found[:number]
 
 
 @pytest.mark.parametrize("name", INT8)

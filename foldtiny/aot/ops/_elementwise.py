@@ -60,6 +60,7 @@ class Elementwise(Layer):
             call=f"ft_{name}_{'s8' if self.dtype == 'int8' else 'f32'}($params, $in0, $in1, $out0);",
             params=Params("ft_elementwise", {**loops, **self.arithmetic, **clamp}),
             in_place=self.in_place,
+            overlap=dict.fromkeys(self.in_place, 0),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foldtiny.aot.layer import Kernel, Layer, Params
+from foldtiny.aot.overlap import by_elements, strided
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,4 +24,5 @@ class Gather(Layer):
             headers=("gather.h",),
             call=f"ft_gather_{8 * self.item_bytes}($params, $in0, $out0);",
             params=Params("ft_gather", {"start": self.start, "size": self.sizes, "step": self.steps}),
+            overlap=by_elements(strided(self.sizes, self.steps, self.start), self.item_bytes, self.item_bytes),
         )

@@ -21,4 +21,5 @@ def lookup_kernel(table: NDArray[np.int8], count: int, *, cast: bool = False) ->
         params=Params("ft_lookup", {"count": count}),
         constants={"table": Constant("int8_t", table, table=True)},
         in_place=(0,),
+        overlap={0: 0},
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foldtiny.aot import quant
+from foldtiny.aot.graph import ITEM_BYTES
 from foldtiny.aot.layer import Kernel, Layer, Params
 from foldtiny.aot.ops._window import Window, window
+from foldtiny.aot.overlap import by_pixels, window_reads
 from foldtiny.aot.site import Site
 
 
@@ -30,6 +32,8 @@ class Pool2D(Layer):
 
     def kernel(self, name: str) -> Kernel:
         """Return the portable kernel of the pooling called ``name``."""
+        # A channel of a pixel reads that channel alone, so that byte i is read before byte i is written.
+        pixel_bytes = self.channels * ITEM_BYTES[self.dtype]
         clamp: dict[str, int | float]
         if self.dtype == "int8":
             clamp = {"out_min": int(self.clamp[0]), "out_max": int(self.clamp[1])}
@@ -56,6 +60,10 @@ class Pool2D(Layer):
                     "pad_left": self.window.pad_left,
                     **clamp,
                 },
+            ),
+            overlap=by_pixels(
+                window_reads(self.batches, (self.in_h, self.in_w), pixel_bytes, (self.out_h, self.out_w), self.window),
+                pixel_bytes,
             ),
         )
 

@@ -12,6 +12,9 @@ from foldtiny.aot.graph import Tensor
 from foldtiny.aot.layer import Constant
 from foldtiny.aot.site import Site
 
+LANES = 4
+"""Output channels that the plain kernels compute together (``FT_LANES`` in dot.h); left over ones go one by one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rescale:

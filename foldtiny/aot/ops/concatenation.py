@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
 from foldtiny.aot.graph import ITEM_BYTES
 from foldtiny.aot.layer import Kernel, Layer
+from foldtiny.aot.overlap import MAX_STEPS, NOTHING, distance
 from foldtiny.aot.site import Site
 
 NAMES = ("CONCATENATION",)
@@ -28,12 +31,27 @@ class Concatenation(Layer):
 
     def plain(self) -> Kernel:
         """Return the portable kernel."""
-        full = sum(self.run_bytes)
-        calls, start = [], 0
+        runs = ", ".join(f"{{$in{position}, {run}}}" for position, run in enumerate(self.run_bytes))
+        return Kernel(
+            title="plain C; inputs that lie in their places already are not copied",
+            headers=("concatenation.h",),
+            call=f"ft_concatenation({self.rows}, {len(self.run_bytes)}, (ft_concatenation_run[]){{{runs}}}, $out0);",
+            overlap=self._overlap(),
+        )
+
+    def _overlap(self) -> dict[int, int]:
+        """Return how far each input has to start after the output: at least where it is copied to."""
+        inputs, full = len(self.run_bytes), sum(self.run_bytes)
+        if self.rows * inputs > MAX_STEPS:
+            return {}
+        rows = np.arange(self.rows, dtype=np.int64)[:, None]
+        written = (rows * full + np.cumsum(self.run_bytes)[None, :]).reshape(-1)
+        found = {}
         for position, run in enumerate(self.run_bytes):
-            calls.append(f"ft_copy_rows({self.rows}, {run}, $in{position}, {run}, (uint8_t *)$out0 + {start}, {full});")
-            start += run
-        return Kernel(title="plain C", headers=("copy_rows.h",), call="\n".join(calls))
+            reads = np.full((self.rows, inputs), NOTHING, dtype=np.int64)
+            reads[:, position] = rows[:, 0] * run
+            found[position] = distance(reads.reshape(-1), written)
+        return found
 
 
 def parse(site: Site) -> Layer:

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foldtiny.aot import quant
+from foldtiny.aot.graph import ITEM_BYTES
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
-from foldtiny.aot.ops._weights import Rescale, bias_values, fold_bias, rescale
+from foldtiny.aot.ops._weights import LANES, Rescale, bias_values, fold_bias, rescale
 from foldtiny.aot.ops._window import Window, window
+from foldtiny.aot.overlap import Bytes, by_pixels, window_reads
 from foldtiny.aot.site import Site
 
 NAMES = ("CONV_2D",)
@@ -82,8 +84,23 @@ class Conv2D(Layer):
             text += f"; then the maximum over a {self.pool.describe()}, before the unpooled map is ever stored"
         return text
 
+    def reads(self) -> Bytes | None:
+        """Return the first byte of the input that each output pixel, of whatever is fused in, depends on."""
+        return window_reads(
+            self.batches,
+            (self.in_h, self.in_w),
+            self.in_c * ITEM_BYTES[self.dtype],
+            (self.out_h, self.out_w),
+            self.window,
+            None if self.pool is NO_POOL else (self.pool, (self.pooled_h, self.pooled_w)),
+        )
+
     def plain(self) -> Kernel:
         """Return the portable kernel."""
+        item_bytes = ITEM_BYTES[self.dtype]
+        # A window is read anew for every few channels of a group, which are written at once.
+        at_once = LANES if self.out_c * self.group_c // self.in_c % LANES == 0 and self.dtype == "int8" else 1
+        overlap = by_pixels(self.reads(), self.out_c * item_bytes, (self.out_c - at_once) * item_bytes)
         shape: dict[str, int | float | tuple[int, ...]] = {
             "batches": self.batches,
             "in_h": self.in_h,
@@ -118,6 +135,7 @@ class Conv2D(Layer):
                 call="ft_conv_2d_f32($params, $weights, $bias, $in0, $out0);",
                 params=Params("ft_conv_2d", {**shape, "f_min": self.clamp[0], "f_max": self.clamp[1]}),
                 constants={"weights": Constant("float", self.weights), "bias": Constant("float", self.bias)},
+                overlap=overlap,
             )
         quantised = {
             "in_zero": self.in_zero,
@@ -136,6 +154,7 @@ class Conv2D(Layer):
                 "bias": Constant("int32_t", self.folded_bias()),
                 **self.rescale.constants(),
             },
+            overlap=overlap,
         )
 
 

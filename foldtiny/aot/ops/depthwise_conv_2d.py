@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foldtiny.aot import quant
+from foldtiny.aot.graph import ITEM_BYTES
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops._weights import Rescale, bias_values, fold_bias, rescale
 from foldtiny.aot.ops._window import Window, window
+from foldtiny.aot.overlap import Bytes, by_pixels, window_reads
 from foldtiny.aot.site import Site
 
 NAMES = ("DEPTHWISE_CONV_2D",)
@@ -49,8 +51,17 @@ class DepthwiseConv2D(Layer):
         multiplier = self.out_c // self.in_c
         return self.window.describe() + (f", {multiplier} outputs per channel" if multiplier > 1 else "")
 
+    def reads(self) -> Bytes | None:
+        """Return the first byte of the input that each output pixel depends on."""
+        pixel_bytes = self.in_c * ITEM_BYTES[self.dtype]
+        return window_reads(self.batches, (self.in_h, self.in_w), pixel_bytes, (self.out_h, self.out_w), self.window)
+
     def plain(self) -> Kernel:
         """Return the portable kernel."""
+        # With one output per channel, byte i of a pixel is read before byte i is written.
+        item_bytes = ITEM_BYTES[self.dtype]
+        early = None if self.out_c == self.in_c else (self.out_c - 1) * item_bytes
+        overlap = by_pixels(self.reads(), self.out_c * item_bytes, early)
         shape: dict[str, int | float | tuple[int, ...]] = {
             "batches": self.batches,
             "in_h": self.in_h,
@@ -75,6 +86,7 @@ class DepthwiseConv2D(Layer):
                 call="ft_depthwise_conv_2d_f32($params, $weights, $bias, $in0, $out0);",
                 params=Params("ft_depthwise_conv_2d", {**shape, "f_min": self.clamp[0], "f_max": self.clamp[1]}),
                 constants={"weights": Constant("float", self.weights), "bias": Constant("float", self.bias)},
+                overlap=overlap,
             )
         quantised = {
             "in_zero": self.in_zero,
@@ -93,6 +105,7 @@ class DepthwiseConv2D(Layer):
                 "bias": Constant("int32_t", self.folded_bias()),
                 **self.rescale.constants(),
             },
+            overlap=overlap,
         )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foldtiny.aot.graph import ITEM_BYTES
 from foldtiny.aot.layer import Kernel, Layer, Params
+from foldtiny.aot.overlap import by_elements, strided
 from foldtiny.aot.site import Site
 
 NAMES = ("DEQUANTIZE",)
@@ -27,6 +29,7 @@ class Dequantize(Layer):
             params=Params(
                 "ft_dequantize", {"count": self.count, "zero_point": self.zero_point, "f_scale": float(self.scale)}
             ),
+            overlap=by_elements(strided((self.count,), (1,)), ITEM_BYTES["int8"], ITEM_BYTES["float32"]),
         )
 
 

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foldtiny.aot import quant
+from foldtiny.aot.graph import ITEM_BYTES
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
-from foldtiny.aot.ops._weights import Rescale, bias_values, fold_bias, rescale
+from foldtiny.aot.ops._weights import LANES, Rescale, bias_values, fold_bias, rescale
+from foldtiny.aot.overlap import by_pixels, strided
 from foldtiny.aot.site import Site
 
 NAMES = ("FULLY_CONNECTED",)
@@ -40,6 +42,11 @@ class FullyConnected(Layer):
     def plain(self) -> Kernel:
         """Return the portable kernel."""
         outputs, depth = self.weights.shape
+        item_bytes = ITEM_BYTES[self.dtype]
+        rows = strided((self.rows,), (depth * item_bytes,))
+        # A row is read anew for every few outputs, which are written at once.
+        at_once = LANES if outputs % LANES == 0 and self.dtype == "int8" else 1
+        overlap = by_pixels(rows, outputs * item_bytes, (outputs - at_once) * item_bytes)
         size: dict[str, int | float | tuple[int, ...]] = {"rows": self.rows, "depth": depth, "outputs": outputs}
         if self.rescale is None:
             return Kernel(
@@ -48,6 +55,7 @@ class FullyConnected(Layer):
                 call="ft_fully_connected_f32($params, $weights, $bias, $in0, $out0);",
                 params=Params("ft_fully_connected", {**size, "f_min": self.clamp[0], "f_max": self.clamp[1]}),
                 constants={"weights": Constant("float", self.weights), "bias": Constant("float", self.bias)},
+                overlap=overlap,
             )
         quantised = {
             "out_zero": self.out_zero,
@@ -65,6 +73,7 @@ class FullyConnected(Layer):
                 "bias": Constant("int32_t", self.folded_bias()),
                 **self.rescale.constants(),
             },
+            overlap=overlap,
         )
 
 

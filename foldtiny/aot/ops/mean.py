@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from math import prod
 
 from foldtiny.aot import quant
+from foldtiny.aot.graph import ITEM_BYTES
 from foldtiny.aot.layer import Kernel, Layer, Params
 from foldtiny.aot.ops._broadcast import merge, row_major
+from foldtiny.aot.overlap import by_elements, strided
 from foldtiny.aot.site import Site
 
 NAMES = ("MEAN",)
@@ -40,8 +42,17 @@ class Mean(Layer):
             "over_step": self.over_steps,
             "count": prod(self.over),
         }
+        # All values of a mean are read before it is written; the first lies where the loops over results stand.
+        item_bytes = ITEM_BYTES[self.dtype]
+        overlap = by_elements(strided(self.kept, self.kept_steps), item_bytes, item_bytes)
         if self.dtype == "float32":
-            return Kernel("plain C", ("mean.h",), "ft_mean_f32($params, $in0, $out0);", Params("ft_mean", loops))
+            return Kernel(
+                title="plain C",
+                headers=("mean.h",),
+                call="ft_mean_f32($params, $in0, $out0);",
+                params=Params("ft_mean", loops),
+                overlap=overlap,
+            )
         quantised = {
             "offset": self.in_zero * prod(self.over),
             "out_zero": self.out_zero,
@@ -49,7 +60,11 @@ class Mean(Layer):
             "shift": self.shift,
         }
         return Kernel(
-            "plain C", ("mean.h",), "ft_mean_s8($params, $in0, $out0);", Params("ft_mean", {**loops, **quantised})
+            title="plain C",
+            headers=("mean.h",),
+            call="ft_mean_s8($params, $in0, $out0);",
+            params=Params("ft_mean", {**loops, **quantised}),
+            overlap=overlap,
         )
 
 

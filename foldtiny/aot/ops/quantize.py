@@ -38,6 +38,7 @@ class Quantize(Layer):
             params=Params(
                 "ft_quantize", {"count": self.count, "zero_point": self.zero_point, "f_scale": float(self.scale)}
             ),
+            overlap={0: 0},
         )
 
 

@@ -38,6 +38,7 @@ class Relu(Layer):
             call="ft_relu_f32($params, $in0, $out0);",
             params=Params("ft_relu", {"count": self.count, "f_min": low, "f_max": high}),
             in_place=(0,),
+            overlap={0: 0},
         )
 
 

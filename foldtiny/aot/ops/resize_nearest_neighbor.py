@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from foldtiny.aot import quant
 from foldtiny.aot.graph import ITEM_BYTES
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
+from foldtiny.aot.overlap import MAX_STEPS, Bytes, by_pixels
 from foldtiny.aot.site import Site
 
 NAMES = ("RESIZE_NEAREST_NEIGHBOR",)
@@ -33,6 +34,15 @@ class ResizeNearestNeighbor(Layer):
         """Return the sizes."""
         return f"{self.in_h}x{self.in_w} to {self.rows.size}x{self.columns.size}"
 
+    def _reads(self) -> Bytes | None:
+        """Return where each output pixel's source starts."""
+        if self.batches * self.rows.size * self.columns.size > MAX_STEPS:
+            return None
+        images = np.arange(self.batches, dtype=np.int64) * (self.in_h * self.in_w)
+        rows, columns = self.rows.astype(np.int64) * self.in_w, self.columns.astype(np.int64)
+        pixels = images[:, None, None] + rows[None, :, None] + columns[None, None, :]
+        return pixels.reshape(-1) * self.pixel_bytes
+
     def plain(self) -> Kernel:
         """Return the portable kernel."""
         return Kernel(
@@ -54,6 +64,7 @@ class ResizeNearestNeighbor(Layer):
                 "rows": Constant("int16_t", self.rows, table=True),
                 "columns": Constant("int16_t", self.columns, table=True),
             },
+            overlap=by_pixels(self._reads(), self.pixel_bytes),
         )
 
 

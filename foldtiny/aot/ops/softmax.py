@@ -47,6 +47,7 @@ class Softmax(Layer):
                 call="ft_softmax_f32($params, $in0, $out0);",
                 params=Params("ft_softmax_real", {**size, "beta": self.beta}),
                 in_place=(0,),
+                overlap={0: 0},
             )
         return Kernel(
             title="plain C",
@@ -55,6 +56,7 @@ class Softmax(Layer):
             params=Params("ft_softmax", {**size, "entries": self.exponentials.size}),
             constants={"exponentials": Constant("int32_t", self.exponentials, table=True)},
             in_place=(0,),
+            overlap={0: 0},
         )
 
 
