@@ -153,6 +153,32 @@ def boards(as_json: Json = False) -> None:
         print_boards(found)
 
 
+@app.command(epilog="Example: foldtiny doctor --board nano33ble")
+def doctor(
+    board: Annotated[str | None, typer.Option(help="Look only for what this board needs.")] = None,
+    fix_permissions: Annotated[
+        bool, typer.Option("--fix-permissions", help="Write udev rules for the boards' ports, after asking.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check this machine; each line that is not ok names the command that mends it."""
+    from foldtiny import boards as known
+    from foldtiny.console import ask, print_checks, print_json
+    from foldtiny.device import permissions
+    from foldtiny.device.doctor import examine
+
+    if fix_permissions:
+        typer.echo(permissions.fix_permissions(ask))
+        return
+    checks = examine([known.get(board)] if board else None)
+    if as_json:
+        print_json([check.to_dict() for check in checks])
+    else:
+        print_checks(checks)
+    if any(check.status == "fail" for check in checks):
+        raise typer.Exit(1)
+
+
 @app.command(epilog="Example: foldtiny train --model lenet5 --data fashion-mnist --epochs 16 -o lenet5.pt")
 def train(
     model: Annotated[str, typer.Option(help="A network of the zoo.")] = "lenet5",

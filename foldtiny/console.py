@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from foldtiny.boards import Board
+    from foldtiny.device.doctor import Check
     from foldtiny.result import DeployResult
 
 
@@ -179,6 +180,28 @@ def print_boards(boards: list[Board]) -> None:
             board.simulator.title,
         )
     Console().print(table)
+
+
+def print_checks(checks: list[Check]) -> None:
+    """Print the doctor's findings on stdout, the mending command under each that is not ok."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    marks = {"ok": "[green]✓ ok  [/]", "warn": "[yellow]! warn[/]", "fail": "[bold red]✗ fail[/]"}
+    for check in checks:
+        console.print(f"{marks[check.status]} [bold]{escape(check.name):<22}[/] {escape(check.found)}", soft_wrap=True)
+        if check.mend:
+            console.print(f"       {'':<22} → {escape(check.mend)}", soft_wrap=True)
+    bad = sum(check.status != "ok" for check in checks)
+    console.print(f"{len(checks)} checks, {bad} to look at" if bad else f"{len(checks)} checks, all ok")
+
+
+def ask(question: str) -> bool:
+    """Ask on the terminal; anything but yes is no."""
+    import typer
+
+    return typer.confirm(question, err=True)
 
 
 def print_json(value: Any) -> None:

@@ -1,4 +1,4 @@
-"""The whole way to a board on a port: built, flashed, found again, measured as hardware; twins are never taken for it."""
+"""The whole way to a board on a port: built, flashed, found again, measured; a twin is never taken for hardware."""
 
 from __future__ import annotations
 
