@@ -55,6 +55,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
         ),
         scratch_bytes=1024,
         in_place=layer.in_place,
+        overlap=dict.fromkeys(layer.in_place, 0),
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from foldtiny.aot.cortex_m4 import packing, rescaling
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
+from foldtiny.aot.overlap import NOTHING, by_pixels, distance
 
 MAX_ROWS = 16
 """FT_CM4_MAX_ROWS of ``cm4_conv_2d.h``."""
@@ -152,6 +153,44 @@ def in_place(layer: Conv2D, shape: Geometry) -> bool:
     return True
 
 
+def overlap(layer: Conv2D, shape: Geometry) -> dict[int, int]:
+    """Return how far the input has to start after an output that overwrites it (``Kernel.overlap``)."""
+    if shape.source != DIRECT:
+        return _ring_overlap(layer, shape)
+    reads = layer.reads()
+    if reads is None or layer.pool is not NO_POOL:
+        return by_pixels(reads, layer.out_c)
+    # Two pixels are widened, then both written; odd last ones of two rows together when these are done.
+    blocks = [np.arange(len(reads)).reshape(shape.batches * shape.out_h, shape.out_w)]
+    if shape.together == 2:
+        images = blocks[0].reshape(shape.batches, shape.out_h, shape.out_w)
+        blocks = [image[y : y + 2] for image in images for y in range(0, shape.out_h, 2)]
+    even = shape.out_w - shape.out_w % 2
+    first, second = [], []
+    for block in blocks:
+        lasts = block[:, even:].reshape(-1) if shape.together == 2 else block[:, :0].reshape(-1)
+        pairs = block[:, :even] if shape.together == 2 else np.pad(block, ((0, 0), (0, shape.out_w % 2)), mode="edge")
+        first += [*pairs[:, 0::2].reshape(-1), *lasts[:1]]
+        second += [*pairs[:, 1::2].reshape(-1), *lasts[-1:]]
+    a, b = np.array(first), np.array(second)
+    return {0: distance(np.minimum(reads[a], reads[b]), (np.maximum(a, b) + 1) * layer.out_c)}
+
+
+def _ring_overlap(layer: Conv2D, shape: Geometry) -> dict[int, int]:
+    """Return the same for a ring, which takes rows in before the outputs that need them are written."""
+    step = layer.pool.stride_h * layer.window.stride_h
+    first = -layer.pool.pad_top * layer.window.stride_h - layer.window.pad_top
+    in_row, out_row = shape.in_w * layer.in_c, shape.out_w * layer.out_c
+    reads, written = [], []
+    for image in range(shape.batches):
+        loaded = 0
+        for y in range(0, shape.out_h, shape.together):
+            reads.append((image * shape.in_h + loaded) * in_row if loaded < shape.in_h else NOTHING)
+            loaded = max(loaded, min(shape.in_h, first + y * step + shape.rows))
+            written.append((image * shape.out_h + min(shape.out_h, y + shape.together)) * out_row)
+    return {0: distance(np.array(reads), np.array(written))}
+
+
 def _taps(layer: Conv2D, shape: Geometry) -> NDArray[np.int64]:
     """Return the weights in the order of the window's groups: [channels, groups, 4]."""
     runs = layer.weights.astype(np.int64).reshape(layer.out_c, layer.window.k_h, -1)
@@ -192,6 +231,7 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
         constants=arrays,
         scratch_bytes=shape.scratch_bytes(layer.out_c, pooled),
         in_place=(0,) if in_place(layer, shape) else (),
+        overlap=overlap(layer, shape),
     )
 
 

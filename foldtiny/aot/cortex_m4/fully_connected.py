@@ -7,6 +7,7 @@ import numpy as np
 from foldtiny.aot.cortex_m4 import packing, rescaling
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.fully_connected import FullyConnected
+from foldtiny.aot.overlap import by_pixels, strided
 
 STEPS, STEP_BYTES = 8, 108
 """FT_ROWS_STEPS and FT_ROWS_STEP_BYTES of ``cm4_gemm.h``."""
@@ -57,4 +58,6 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
         ),
         constants={"stream": Constant("int32_t", stream)},
         scratch_bytes=groups * 8,
+        # A row is widened as a whole before the first of its outputs is written.
+        overlap=by_pixels(strided((layer.rows,), (depth,)), outputs),
     )

@@ -58,6 +58,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
         constants={"stream": Constant("int32_t", stream)},
         scratch_bytes=layer.in_c * 64 + ROWS * shape.row_bytes,
         in_place=(0,) if conv_2d.in_place(layer, shape) else (),
+        overlap=conv_2d.overlap(layer, shape),
     )
 
 
