@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from foldtiny.aot import compile_tflite
+from foldtiny.aot.xtensa import winograd
 from tests.kernels import cases_graphs as graphs
 from tests.kernels import cases_simple as simple
 from tests.kernels import cases_weights as weights
@@ -44,10 +45,28 @@ def test_kernels_equal_the_reference_on_the_host(name: str, tmp_path: Path) -> N
     assert compare(cases, run_host(cases, tmp_path, SANITISERS, target="xtensa", optimize=optimize)) >= number * 0.9
 
 
+def test_winograd_equals_the_reference_on_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "_pays", lambda layer: True)
+    cases = draw_cases(convolution((3, 5), plain=True), 50)
+    models = [compile_tflite(case.tflite, target="xtensa") for case in cases]
+    assert sum("Winograd" in layer.kernel for model in models for layer in model.layers) >= 30
+    assert compare(cases, run_host(cases, tmp_path, SANITISERS, target="xtensa", optimize="speed")) == 50
+
+
 @pytest.mark.skipif(not twin.AVAILABLE, reason="needs gcc-xtensa-lx106 and qemu-system-xtensa")
-def test_kernels_equal_the_reference_on_the_twin(tmp_path: Path) -> None:
-    cases = [case for strategy, number in OPERATORS.values() for case in draw_cases(strategy, number // 3)]
-    models = write_program(cases, tmp_path, target="xtensa", optimize="size")
+@pytest.mark.parametrize("optimize", ["size", "speed"])
+def test_kernels_equal_the_reference_on_the_twin(
+    optimize: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(winograd, "_pays", lambda layer: True)
+    cases = [
+        case
+        for strategy, number in OPERATORS.values()
+        for case in draw_cases(strategy, number // (3 if optimize == "size" else 12))
+    ]
+    if optimize == "speed":
+        cases += draw_cases(convolution((3, 5), plain=True), 30)
+    models = write_program(cases, tmp_path, target="xtensa", optimize=optimize)
     program = tmp_path / "program.c"
     program.write_text(program.read_text(encoding="utf-8").replace("int main(", "int twin_main("), encoding="utf-8")
     image = twin.build(tmp_path, [program], ["-Wno-missing-field-initializers"])

@@ -18,7 +18,7 @@ typedef struct {
     int32_t pooled_h, pooled_w;
     int32_t pool_h, pool_w, pool_stride_h, pool_stride_w, pool_top, pool_left;  // pool_h 0: no pooling
     int32_t in_zero, out_min, out_max;
-    int32_t taps;  // of a column, a multiple of FT_XT_TAPS
+    int32_t taps;  // of a column, even
 } ft_xt_conv_2d;
 
 // Where the next value of a column goes, and 128 times the sum of those so far.

@@ -9,11 +9,11 @@ enum { FT_XT_ROWS = 8 };
 
 typedef struct {
     int32_t depth, outputs;
-    int32_t steps;  // depth / 2, rounded up
+    int32_t steps;  // depth / 4, rounded up
     int32_t out_min, out_max;
 } ft_xt_fully_connected;
 
-// Adds the products of the next two values with eight rows of weights.
+// Adds the products of the next four values with eight rows of weights.
 #if defined(__XTENSA__) && defined(__OPTIMIZE__)
 // gcc spills eight sums, so the order is fixed here: 12 registers.
 #define FT_XT_ROW(tap, n) \
@@ -24,7 +24,8 @@ typedef struct {
 #define FT_XT_ROWS_STEP                                                                         \
     do {                                                                                        \
         uint32_t value, weight;                                                                 \
-        __asm(FT_XT_ROWS_TAP(0) FT_XT_ROWS_TAP(1) "addi %[p], %[p], 2\n\taddi %[w], %[w], 16"   \
+        __asm(FT_XT_ROWS_TAP(0) FT_XT_ROWS_TAP(1) FT_XT_ROWS_TAP(2)                             \
+                  FT_XT_ROWS_TAP(3) "addi %[p], %[p], 4\n\taddi %[w], %[w], 32"                 \
               : [s0] "+&r"(s0), [s1] "+&r"(s1), [s2] "+&r"(s2), [s3] "+&r"(s3), [s4] "+&r"(s4), \
                 [s5] "+&r"(s5), [s6] "+&r"(s6), [s7] "+&r"(s7), [p] "+&r"(x), [w] "+&r"(w),     \
                 [x] "=&r"(value), [v] "=&r"(weight)                                             \
@@ -34,7 +35,7 @@ typedef struct {
 #else
 #define FT_XT_ROWS_STEP                                               \
     do {                                                              \
-        for (int32_t tap = 0; tap < 2; tap++, x++, w += FT_XT_ROWS) { \
+        for (int32_t tap = 0; tap < 4; tap++, x++, w += FT_XT_ROWS) { \
             s0 += (uint32_t)(*x * w[0]);                              \
             s1 += (uint32_t)(*x * w[1]);                              \
             s2 += (uint32_t)(*x * w[2]);                              \
@@ -50,7 +51,7 @@ typedef struct {
 static __attribute__((unused, noinline)) void ft_xt_rows(const uint8_t *x, const uint8_t *w, int32_t steps,
                                                          uint32_t *sums) {
     uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
-    const uint8_t *const end = x + 2 * steps;
+    const uint8_t *const end = x + 4 * steps;
     do {
         FT_XT_ROWS_STEP;
     } while (x != end);
@@ -73,10 +74,10 @@ FT_KERNEL void ft_xt_fully_connected_s8(const ft_xt_fully_connected *p, const ui
         x[i] = (uint8_t)((uint8_t)in[i] ^ 0x80u);
         excess += x[i];
     }
-    if (p->depth < 2 * p->steps) {
-        x[p->depth] = 0;
+    for (int32_t i = p->depth; i < 4 * p->steps; i++) {
+        x[i] = 0;
     }
-    for (int32_t o = 0; o < p->outputs; o += FT_XT_ROWS, w += 2 * p->steps * FT_XT_ROWS) {
+    for (int32_t o = 0; o < p->outputs; o += FT_XT_ROWS, w += 4 * p->steps * FT_XT_ROWS) {
         uint32_t sums[FT_XT_ROWS];
         ft_xt_rows(x, w, p->steps, sums);
         const int32_t lanes = ft_min(FT_XT_ROWS, p->outputs - o);

@@ -8,9 +8,10 @@
 
 #include "kernel.h"
 
-enum { FT_XT_CHANNELS = 4, FT_XT_COLUMNS = 2, FT_XT_TAPS = 4 };
+enum { FT_XT_CHANNELS = 4, FT_XT_COLUMNS = 2 };
 
-// Adds the products of the next four taps. `x` holds the two columns' values alternately, `w` four channels'.
+// Adds the products of the next two or four taps. `x` holds the two columns' values alternately, `w` four
+// channels'.
 #if defined(__XTENSA__) && defined(__OPTIMIZE__)
 // gcc spills eight sums, so the order is fixed here: 14 registers, which leaves none for a frame pointer.
 // Only what the LX106 and the LX6 have both is used.
@@ -22,42 +23,56 @@ enum { FT_XT_CHANNELS = 4, FT_XT_COLUMNS = 2, FT_XT_TAPS = 4 };
          "add %[a" #n "], %[a" #n                 \
          "], %[t]\n\t"                            \
          "add %[b" #n "], %[b" #n "], %[v]\n\t"
-#define FT_XT_TAP(load, size, tap)                                                       \
-    load " %[x], %[p], " #size "*2*" #tap "\n\t" load " %[y], %[p], " #size "*(2*" #tap  \
-         "+1)\n\t" FT_XT_PRODUCTS(load, size, tap, 0) FT_XT_PRODUCTS(load, size, tap, 1) \
-             FT_XT_PRODUCTS(load, size, tap, 2) FT_XT_PRODUCTS(load, size, tap, 3)
-#define FT_XT_FOUR_TAPS(load, size)                                                                     \
+#define FT_XT_TAP(x_load, x_size, w_load, w_size, tap)                                             \
+    x_load " %[x], %[p], " #x_size "*2*" #tap "\n\t" x_load " %[y], %[p], " #x_size "*(2*" #tap    \
+           "+1)\n\t" FT_XT_PRODUCTS(w_load, w_size, tap, 0) FT_XT_PRODUCTS(w_load, w_size, tap, 1) \
+               FT_XT_PRODUCTS(w_load, w_size, tap, 2) FT_XT_PRODUCTS(w_load, w_size, tap, 3)
+// The last step moves the pointers by `taps` taps.
+#define FT_XT_ASM(code, x_size, w_size, taps)                                                           \
     do {                                                                                                \
         uint32_t x, y, v, t;                                                                            \
-        __asm(FT_XT_TAP(load, size, 0) FT_XT_TAP(load, size, 1) FT_XT_TAP(load, size, 2)                \
-                  FT_XT_TAP(load, size, 3) "addi %[p], %[p], " #size                                    \
-                                           "*8\n\t"                                                     \
-                                           "addi %[w], %[w], " #size "*16"                              \
+        __asm(code "addi %[p], %[p], " #x_size "*2*" #taps "\n\taddi %[w], %[w], " #w_size "*4*" #taps  \
               : [a0] "+&r"(a0), [a1] "+&r"(a1), [a2] "+&r"(a2), [a3] "+&r"(a3), [b0] "+&r"(b0),         \
                 [b1] "+&r"(b1), [b2] "+&r"(b2), [b3] "+&r"(b3), [p] "+&r"(columns), [w] "+&r"(weights), \
                 [x] "=&r"(x), [y] "=&r"(y), [v] "=&r"(v), [t] "=&r"(t)                                  \
               :                                                                                         \
               : "memory");                                                                              \
     } while (0)
-#define FT_XT_BYTES FT_XT_FOUR_TAPS("l8ui", 1)
-#define FT_XT_WORDS FT_XT_FOUR_TAPS("l16si", 2)
+#define FT_XT_TWO_TAPS(x_load, x_size, w_load, w_size, n) \
+    FT_XT_TAP(x_load, x_size, w_load, w_size, n) FT_XT_TAP(x_load, x_size, w_load, w_size, (n + 1))
+#define FT_XT_TAPS(count, x_load, x_size, w_load, w_size) FT_XT_TAPS_##count(x_load, x_size, w_load, w_size)
+#define FT_XT_TAPS_2(x_load, x_size, w_load, w_size) \
+    FT_XT_ASM(FT_XT_TWO_TAPS(x_load, x_size, w_load, w_size, 0), x_size, w_size, 2)
+#define FT_XT_TAPS_4(x_load, x_size, w_load, w_size)                 \
+    FT_XT_ASM(FT_XT_TWO_TAPS(x_load, x_size, w_load, w_size, 0)      \
+                  FT_XT_TWO_TAPS(x_load, x_size, w_load, w_size, 2), \
+              x_size, w_size, 4)
+#define FT_XT_U8_U8(count) FT_XT_TAPS(count, "l8ui", 1, "l8ui", 1)
+#define FT_XT_S16_S16(count) FT_XT_TAPS(count, "l16si", 2, "l16si", 2)
+#define FT_XT_S16_S32(count) FT_XT_TAPS(count, "l16si", 2, "l32i", 4)
 #else
-#define FT_XT_FOUR_TAPS                                                              \
-    do {                                                                             \
-        for (int32_t tap = 0; tap < FT_XT_TAPS; tap++, columns += 2, weights += 4) { \
-            const int32_t x = columns[0], y = columns[1];                            \
-            a0 += (uint32_t)(x * weights[0]);                                        \
-            b0 += (uint32_t)(y * weights[0]);                                        \
-            a1 += (uint32_t)(x * weights[1]);                                        \
-            b1 += (uint32_t)(y * weights[1]);                                        \
-            a2 += (uint32_t)(x * weights[2]);                                        \
-            b2 += (uint32_t)(y * weights[2]);                                        \
-            a3 += (uint32_t)(x * weights[3]);                                        \
-            b3 += (uint32_t)(y * weights[3]);                                        \
-        }                                                                            \
+// The low half of the product.
+FT_INLINE uint32_t ft_xt_product(int32_t a, int32_t b) {
+    return (uint32_t)a * (uint32_t)b;
+}
+
+#define FT_XT_TAPS(count)                                                         \
+    do {                                                                          \
+        for (int32_t tap = 0; tap < (count); tap++, columns += 2, weights += 4) { \
+            const int32_t x = columns[0], y = columns[1];                         \
+            a0 += ft_xt_product(x, weights[0]);                                   \
+            b0 += ft_xt_product(y, weights[0]);                                   \
+            a1 += ft_xt_product(x, weights[1]);                                   \
+            b1 += ft_xt_product(y, weights[1]);                                   \
+            a2 += ft_xt_product(x, weights[2]);                                   \
+            b2 += ft_xt_product(y, weights[2]);                                   \
+            a3 += ft_xt_product(x, weights[3]);                                   \
+            b3 += ft_xt_product(y, weights[3]);                                   \
+        }                                                                         \
     } while (0)
-#define FT_XT_BYTES FT_XT_FOUR_TAPS
-#define FT_XT_WORDS FT_XT_FOUR_TAPS
+#define FT_XT_U8_U8(count) FT_XT_TAPS(count)
+#define FT_XT_S16_S16(count) FT_XT_TAPS(count)
+#define FT_XT_S16_S32(count) FT_XT_TAPS(count)
 #endif
 
 #ifdef __clang__
@@ -68,24 +83,29 @@ enum { FT_XT_CHANNELS = 4, FT_XT_COLUMNS = 2, FT_XT_TAPS = 4 };
 
 // sums[0..3] are the channels of the first column, sums[4..7] those of the second. `taps` is a multiple of
 // four.
-#define FT_XT_TILE(name, type, four_taps)                                                                   \
-    FT_XT_TILE_FUNCTION void name(const type *columns, const type *weights, int32_t taps, uint32_t *sums) { \
-        uint32_t a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;                            \
-        const type *const end = columns + FT_XT_COLUMNS * taps;                                             \
-        do {                                                                                                \
-            four_taps;                                                                                      \
-        } while (columns != end);                                                                           \
-        sums[0] = a0;                                                                                       \
-        sums[1] = a1;                                                                                       \
-        sums[2] = a2;                                                                                       \
-        sums[3] = a3;                                                                                       \
-        sums[4] = b0;                                                                                       \
-        sums[5] = b1;                                                                                       \
-        sums[6] = b2;                                                                                       \
-        sums[7] = b3;                                                                                       \
+#define FT_XT_TILE(name, x_type, w_type, products)                                            \
+    FT_XT_TILE_FUNCTION void name(const x_type *columns, const w_type *weights, int32_t taps, \
+                                  uint32_t *sums) {                                           \
+        uint32_t a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;              \
+        const x_type *const end = columns + FT_XT_COLUMNS * (taps & ~3);                      \
+        while (columns != end) {                                                              \
+            products(4);                                                                      \
+        }                                                                                     \
+        if (taps & 2) {                                                                       \
+            products(2);                                                                      \
+        }                                                                                     \
+        sums[0] = a0;                                                                         \
+        sums[1] = a1;                                                                         \
+        sums[2] = a2;                                                                         \
+        sums[3] = a3;                                                                         \
+        sums[4] = b0;                                                                         \
+        sums[5] = b1;                                                                         \
+        sums[6] = b2;                                                                         \
+        sums[7] = b3;                                                                         \
     }
 
-FT_XT_TILE(ft_xt_tile_u8, uint8_t, FT_XT_BYTES)
-FT_XT_TILE(ft_xt_tile_s16, int16_t, FT_XT_WORDS)
+FT_XT_TILE(ft_xt_tile_u8, uint8_t, uint8_t, FT_XT_U8_U8)
+FT_XT_TILE(ft_xt_tile_s16, int16_t, int16_t, FT_XT_S16_S16)
+FT_XT_TILE(ft_xt_tile_s16_s32, int16_t, int32_t, FT_XT_S16_S32)
 
 #endif

@@ -6,9 +6,10 @@ gives ``None`` where its arithmetic would not be exact, so that the plain kernel
 
 from __future__ import annotations
 
-from foldtiny.aot.xtensa import add, conv_2d, depthwise_conv_2d, fully_connected
+from foldtiny.aot.xtensa import add, conv_2d, depthwise_conv_2d, fully_connected, winograd
 
 SPECIALISTS = (
+    winograd.specialise,
     conv_2d.specialise,
     depthwise_conv_2d.specialise,
     fully_connected.specialise,

@@ -8,8 +8,8 @@ from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
 from foldtiny.aot.xtensa import packing, rescaling
 
-LANES, COLUMNS, TAPS = 4, 2, 4
-"""FT_XT_CHANNELS, FT_XT_COLUMNS and FT_XT_TAPS of ``xt_tile.h``."""
+LANES, COLUMNS, TAPS = 4, 2, 2
+"""FT_XT_CHANNELS and FT_XT_COLUMNS of ``xt_tile.h``; the number of taps is even."""
 
 
 def specialise(layer: Layer, optimize: str) -> Kernel | None:

@@ -8,7 +8,7 @@ from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.fully_connected import FullyConnected
 from foldtiny.aot.xtensa import packing, rescaling
 
-LANES, TAPS = 8, 2
+LANES, TAPS = 8, 4
 """FT_XT_ROWS of ``xt_fully_connected.h``, and the taps of one step."""
 
 
