@@ -36,6 +36,7 @@ def fold(
     method: str = "combination",
     budget: str = "uniform",
     repair: str = "none",
+    images: Any = None,
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> FoldedModel:
@@ -54,10 +55,17 @@ def fold(
         ``combination`` (the best) reads a channel that goes as a linear combination of those that stay;
         ``scale-aware`` merges channels that differ in scale (groups that are not positively homogeneous are folded by
         ``ward``, which the report says); ``ward`` and ``kmeans`` are the poster's; the rest are baselines.
-    budget : {"uniform"}
-        ``uniform`` scales all widths alike.
-    repair : {"none"}
-        With ``none``, BatchNorm statistics of a cluster are averaged (exact where its channels are equal).
+    budget : {"uniform", "params"}
+        ``uniform`` scales all widths alike, which lowers memory and time with the parameters; ``params`` searches the
+        widths that lose least for the parameters left, which mostly takes from linear layers.
+    repair : {"none", "ar", "dir", "data", "ls"}
+        With ``none``, BatchNorm statistics of a cluster are averaged (exact where its channels are equal). ``ar``
+        stretches averages back to the variance of what they average, estimated from the weights; ``dir`` measures the
+        statistics again on images inverted from the dense network, ``data`` on the given images; ``ls`` also solves
+        for the weights that read folded channels.
+    images : float array [N, C, H, W], optional
+        Unlabelled images as the network takes them, for ``data`` and ``ls``, and as a better base for ``combination``
+        and ``params`` than synthetic ones.
     seed : int
         Same seed, same bytes.
     progress : callable, optional
@@ -72,6 +80,8 @@ def fold(
     ------
     UsageError
         If an option is wrong or no width reaches the sparsity.
+    DataError
+        If ``images`` do not fit the network.
     FoldError
         If the network cannot be traced or holds NaN or infinite weights.
     """
@@ -84,6 +94,7 @@ def fold(
         method=method,
         budget=budget,
         repair=repair,
+        images=images,
         seed=seed,
         progress=progress,
     )

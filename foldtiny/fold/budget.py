@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 from foldtiny.errors import UsageError
+from foldtiny.fold.groups import Group
 from foldtiny.fold.network import Costs
 
 #: A folded network has at most this fraction of the dense parameters less than asked for (where widths allow it).
@@ -87,6 +89,67 @@ def uniform(costs: Costs, sparsity: float) -> Widths:
     if target - costs.parameters(widths) > TOLERANCE * costs.total:
         widths = _fill(costs, widths, target, costs.dense_widths)
     return widths
+
+
+def searched(costs: Costs, sparsity: float, errors: Mapping[str, Sequence[float]]) -> Widths:
+    """Choose each group's width so that the sum of merge errors is least for the parameter budget.
+
+    Starts dense and always takes from the group whose next channels cost the least error per parameter saved, then
+    fills what is left of the budget where it helps most.
+
+    Parameters
+    ----------
+    costs : Costs
+    sparsity : float
+    errors : mapping of str to sequence
+        Per group, the error of folding it to each width: ``errors[name][width]``, falling with the width.
+
+    Raises
+    ------
+    UsageError
+        If no width reaches the sparsity.
+    """
+    target = target_parameters(costs, sparsity)
+    widths = costs.dense_widths
+    total = costs.total
+    while total > target:
+        best, price, size = "", math.inf, 0
+        for name, group in costs.groups.items():
+            narrower = max(group.unit, widths[name] - _step(group, widths[name]))
+            if narrower == widths[name]:
+                continue
+            left = costs.parameters({**widths, name: narrower})
+            paid = (errors[name][narrower] - errors[name][widths[name]]) / (total - left)
+            if paid < price:
+                best, price, size = name, paid, left
+        widths[best] = max(costs.groups[best].unit, widths[best] - _step(costs.groups[best], widths[best]))
+        total = size
+    return _fill_by_gain(costs, widths, target, errors)
+
+
+def _step(group: Group, width: int) -> int:
+    """Channels to take at a time: single ones in narrow groups, about a percent of wide ones."""
+    return max(1, width // (128 * group.unit)) * group.unit
+
+
+def _fill_by_gain(costs: Costs, widths: Widths, target: int, errors: Mapping[str, Sequence[float]]) -> Widths:
+    """Widen groups by one unit, most error saved per parameter first, while the budget lasts."""
+    widths = dict(widths)
+    total = costs.parameters(widths)
+    while True:
+        best, value, size = "", -1.0, 0
+        for name, group in costs.groups.items():
+            wider = widths[name] + group.unit
+            if wider > group.width:
+                continue
+            more = costs.parameters({**widths, name: wider})
+            gain = (errors[name][widths[name]] - errors[name][wider]) / (more - total)
+            if more <= target and gain > value:
+                best, value, size = name, gain, more
+        if not best:
+            return widths
+        widths[best] += costs.groups[best].unit
+        total = size
 
 
 def _scaled(costs: Costs, factor: float) -> Widths:

@@ -72,9 +72,14 @@ class Elimination:
             taken[steps[: max(0, int((self.blocks == block).sum()) - width // kinds.size)]] = True
         return taken
 
-    def error(self, width: int) -> float:
-        """Return the summed costs of folding to a width."""
-        return float(self.costs[self.gone(width)].sum())
+    def errors(self) -> Matrix:
+        """Return the summed costs of folding to each width: [n + 1], infinite where a block would be empty."""
+        kinds = np.unique(self.blocks)
+        result = np.full(self.classes.size + 1, np.inf)
+        for share in range(1, self.classes.size // kinds.size + 1):
+            width = share * kinds.size
+            result[width] = self.costs[self.gone(width)].sum()
+        return result
 
 
 def eliminate(model: nn.Module, group: Group, evidence: Evidence, least: int | None = None) -> Elimination:

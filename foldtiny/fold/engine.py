@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -15,12 +17,18 @@ from foldtiny.fold import budget as budgets
 from foldtiny.fold.check import verify
 from foldtiny.fold.evidence import check_images
 from foldtiny.fold.groups import Group, find
-from foldtiny.fold.merge import apply, shifted, weight_of
+from foldtiny.fold.inversion import invert
+from foldtiny.fold.merge import Matrix, apply, map_outputs, shifted, weight_of
 from foldtiny.fold.methods import METHODS, Study
 from foldtiny.fold.network import Costs, as_inputs, macs, parameters, profile, restore, working_copy
+from foldtiny.fold.repair import NEED_IMAGES, REPAIRS, absorb, has_norms, least_squares, recalibrate
 from foldtiny.fold.report import FoldReport, GroupReport, SkippedGroup
 
 Progress = Callable[[str, float], None]
+
+BUDGETS = ("uniform", "params")
+#: Images of a deep inversion.
+INVERTED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +40,13 @@ class FoldedModel:
     module : nn.Module
         A smaller network of the same class, in eval mode, on the device and in the number type of the original.
     report : FoldReport
+    images : float32 array [N, C, H, W], optional
+        What the dense network was inverted to, with ``repair="dir"``.
     """
 
     module: nn.Module
     report: FoldReport
+    images: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,7 @@ class Plan:
     skipped: tuple[SkippedGroup, ...]
     costs: Costs
     positions: Mapping[str, int]
+    order: tuple[str, ...]
 
 
 def plan(model: nn.Module, example_inputs: Any, *, seed: int = 0) -> Plan:
@@ -64,7 +76,9 @@ def plan(model: nn.Module, example_inputs: Any, *, seed: int = 0) -> Plan:
     good, bad = verify(work, inputs, found, seed)
     narrow = tuple(SkippedGroup(g.name, "it has a single channel") for g in good if g.width == 1)
     good = tuple(group for group in good if group.width > group.unit)
-    return Plan(work, inputs, good, skipped + bad + narrow, Costs(work, good, record.positions), record.positions)
+    return Plan(
+        work, inputs, good, skipped + bad + narrow, Costs(work, good, record.positions), record.positions, record.order
+    )
 
 
 def fold(
@@ -75,25 +89,38 @@ def fold(
     method: str = "combination",
     budget: str = "uniform",
     repair: str = "none",
+    images: Any = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> FoldedModel:
     """Fold similar channels of a network into one; see `foldtiny.fold.fold`."""
     sparsity = budgets.check_sparsity(sparsity)
     _choose("method", method, METHODS)
-    choose_widths = _choose("budget", budget, {"uniform": budgets.uniform})
-    _choose("repair", repair, {"none": None})
+    _choose("budget", budget, dict.fromkeys(BUDGETS))
+    _choose("repair", repair, dict.fromkeys(REPAIRS))
+    if repair in NEED_IMAGES and images is None:
+        raise UsageError(f"repair {repair!r} needs images (found: none)", "give some, or repair with 'ar' or 'dir'")
     report = progress or _silent
     report("trace", 0.0)
     planned = plan(model, example_inputs, seed=seed)
     report("widths", 0.1)
-    widths = choose_widths(planned.costs, sparsity)
-    folding = fold_to(planned, widths, method, seed=seed, progress=report)
+    studied = study(planned, images=images, seed=seed)
+    widths = choose_widths(studied, planned.costs, sparsity, budget)
+    folding = fold_to(planned, widths, method, seed=seed, studied=studied, repair=repair, progress=report)
     report("check", 0.95)
     summary = _report(planned, folding, sparsity, method, budget, repair, widths)
     folded = restore(folding.work, model)
     report("done", 1.0)
-    return FoldedModel(folded, summary)
+    return FoldedModel(folded, summary, folding.images)
+
+
+def choose_widths(studied: Study, costs: Costs, sparsity: float, budget: str) -> dict[str, int]:
+    """Return a width per group by one of the `BUDGETS`."""
+    if budget == "uniform":
+        return budgets.uniform(costs, sparsity)
+    budgets.target_parameters(costs, sparsity)  # refuses what cannot be reached before anything is measured
+    errors = {group.name: studied.errors(group).tolist() for group in studied.groups}
+    return budgets.searched(costs, sparsity, errors)
 
 
 def study(planned: Plan, *, images: Any = None, seed: int = 0) -> Study:
@@ -110,10 +137,23 @@ def study(planned: Plan, *, images: Any = None, seed: int = 0) -> Study:
 
 @dataclass(frozen=True, slots=True)
 class Folding:
-    """A folded working copy and how each group was folded (its method; nothing for those that kept their width)."""
+    """A folded working copy.
+
+    Attributes
+    ----------
+    work : nn.Module
+    methods : dict
+        How each group was folded; those that kept their width are missing.
+    notes : tuple of str
+        What the user should know about the repair.
+    images : float32 array, optional
+        Images of the deep inversion.
+    """
 
     work: nn.Module
     methods: dict[str, str]
+    notes: tuple[str, ...] = ()
+    images: npt.NDArray[np.float32] | None = None
 
 
 def fold_to(
@@ -123,6 +163,7 @@ def fold_to(
     *,
     seed: int = 0,
     studied: Study | None = None,
+    repair: str = "none",
     progress: Progress | None = None,
 ) -> Folding:
     """Fold a traced network to given widths; the result is still on the CPU and in the working precision.
@@ -136,11 +177,14 @@ def fold_to(
     method : str
         A key of `METHODS`. All merges are found on the dense network.
     studied : Study, optional
-        To reuse its measurements.
+        To reuse its measurements; its images are what repairs use.
+    repair : str
+        One of `REPAIRS`.
     """
     studied = studied or study(planned, seed=seed)
     work = copy.deepcopy(planned.work)
     done: dict[str, str] = {}
+    outputs: dict[str, Matrix] = {}
     with torch.no_grad():
         waiting = list(planned.groups)
         for number, dense in enumerate(planned.groups):
@@ -150,9 +194,41 @@ def fold_to(
             if width < group.width:
                 with torch.enable_grad():
                     merge, done[group.name] = METHODS[method](studied, dense, width)
+                if repair == "ar":
+                    absorb(work, group, merge)
+                if repair == "ls":
+                    map_outputs(work, group, merge, outputs)
                 apply(work, group, merge)
                 waiting = shifted(waiting, group, merge)
-    return Folding(work, done)
+    return _repaired(planned, studied, Folding(work, done), outputs, repair, progress or _silent)
+
+
+def _repaired(
+    planned: Plan, studied: Study, folding: Folding, outputs: dict[str, Matrix], repair: str, progress: Progress
+) -> Folding:
+    """Apply the repairs that work on the whole folded network."""
+    if repair == "none" or (repair != "ls" and not has_norms(planned.work)):
+        note = f"repair {repair!r} had nothing to do: the network has no BatchNorm"
+        return replace(folding, notes=(note,) if repair != "none" else ())
+    if repair == "ar":
+        return folding
+    work = folding.work.float()
+    if repair == "dir":
+        shape = (INVERTED, *planned.inputs[0].shape[1:])
+        images = invert(
+            planned.work, shape, seed=studied.seed, progress=lambda label, part: progress(label, 0.9 + 0.04 * part)
+        )
+        recalibrate(work, images)
+        return replace(folding, work=work, images=images.numpy())
+    images = torch.from_numpy(studied.images)
+    if repair == "ls":
+        folded = {group.name for group in planned.groups if group.name in folding.methods}
+        readers = {m.layer for group in planned.groups if group.name in folded for m in group.having("in")}
+        layers = tuple(name for name in planned.order if name in readers)
+        least_squares(copy.deepcopy(planned.work).float(), work, layers, outputs, images, seed=studied.seed)
+    if has_norms(work):
+        recalibrate(work, images)
+    return replace(folding, work=work)
 
 
 def count(model: nn.Module, example_inputs: Any) -> tuple[int, int]:
@@ -170,10 +246,10 @@ def _report(
     widths: Mapping[str, int],
 ) -> FoldReport:
     costs, work = planned.costs, folding.work
-    after = profile(work, planned.inputs)
+    after = profile(work, _like(work, planned.inputs))
     dense, folded = costs.total, parameters(work)
     reached = 1.0 - folded / dense if dense else 0.0
-    notes = []
+    notes = list(folding.notes)
     if reached - sparsity > budgets.TOLERANCE:
         notes.append(
             f"sparsity {sparsity:g} was asked for and {reached:.4f} reached: one channel more or less of the narrow "
@@ -201,6 +277,12 @@ def _report(
         layers=layers,
         notes=tuple(notes),
     )
+
+
+def _like(work: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return inputs in the precision of a network (repairs leave it in single)."""
+    dtype = next((p.dtype for p in work.parameters() if p.is_floating_point()), torch.float64)
+    return tuple(v.to(dtype) if isinstance(v, torch.Tensor) and v.is_floating_point() else v for v in inputs)
 
 
 def _choose(option: str, value: str, known: Mapping[str, Any]) -> Any:

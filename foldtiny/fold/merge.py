@@ -89,6 +89,17 @@ def apply(model: nn.Module, group: Group, merge: Merge) -> None:
             _fold_outputs(module, member, merge)
 
 
+def map_outputs(model: nn.Module, group: Group, merge: Merge, maps: dict[str, Matrix]) -> None:
+    """Note how a fold maps the outputs of its producers: ``maps[layer]`` is [outputs left, dense outputs].
+
+    Parameters are as for `apply`, before it; a layer's earlier folds are in ``maps`` already.
+    """
+    produce = merge.produce if merge.scale is None else merge.produce / merge.scale
+    for member in group.having("out"):
+        dense = maps.get(member.layer, np.eye(len(weight_of(model.get_submodule(member.layer)))))
+        maps[member.layer] = fold_axis(torch.from_numpy(dense), 0, member.positions, merge.keep, produce).numpy()
+
+
 def rescale(model: nn.Module, group: Group, factors: Matrix) -> None:
     """Multiply a group's channels by factors and divide what reads them, in place."""
     for member in group.members:

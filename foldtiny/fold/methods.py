@@ -59,6 +59,12 @@ class Study:
         self._eliminations[group.name, least] = found
         return found
 
+    def errors(self, group: Group) -> Matrix:
+        """Return the error of folding a group to each width, as a fraction of what its consumers compute: [n + 1]."""
+        found = self.elimination(group, group.unit)
+        energy = sum(float((reader.moments * reader.gram).sum()) for reader in found.readers)
+        return found.errors() / (energy + 1e-30)
+
 
 Method = Callable[[Study, Group, int], tuple[Merge, str]]
 

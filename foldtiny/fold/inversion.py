@@ -1,0 +1,103 @@
+"""Deep inversion: images made from a trained network alone (Yin et al., 2020).
+
+Images are optimised until the dense network's BatchNorm layers see the statistics that they have stored, under total
+variation and L2 priors, each image for one class. They start as dead leaves, which saves most of the iterations.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from foldtiny.fold.evidence import leaves
+from foldtiny.fold.groups import NORMS
+from foldtiny.fold.trace import tensors
+
+_RATE = 0.05
+#: Weights of the statistics, class, total variation and L2 terms.
+_STATISTICS, _CLASS, _VARIATION, _LENGTH = 1.0, 0.1, 0.05, 1e-3
+
+
+def invert(
+    model: nn.Module,
+    shape: tuple[int, ...],
+    *,
+    steps: int = 100,
+    seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
+) -> torch.Tensor:
+    """Synthesise a batch of images from a network.
+
+    Parameters
+    ----------
+    model : nn.Module
+        In single precision; not changed.
+    shape : tuple
+        Of the batch, [N, C, H, W].
+    steps : int
+        Iterations of Adam.
+    seed : int
+    progress : callable, optional
+        Called with a label and a fraction in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        float32 in [0, 1].
+    """
+    network = copy.deepcopy(model).float().eval()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    losses: list[torch.Tensor] = []
+    handles = [m.register_forward_hook(_hook(losses)) for m in network.modules() if isinstance(m, NORMS)]
+    images = torch.from_numpy(leaves(shape, np.random.default_rng(seed))).requires_grad_()
+    optimizer = torch.optim.Adam([images], _RATE)
+    try:
+        with torch.enable_grad():
+            for step in range(steps):
+                losses.clear()
+                optimizer.zero_grad()
+                logits = tensors(network(images))[0]
+                loss = _STATISTICS * sum(losses) / max(1, len(losses)) + _priors(images, logits)
+                loss.backward()
+                optimizer.step()
+                with torch.no_grad():
+                    images.clamp_(0, 1)
+                if progress:
+                    progress("invert", (step + 1) / steps)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return images.detach()
+
+
+def _hook(losses: list[torch.Tensor]) -> Any:
+    def hook(norm: nn.Module, arguments: tuple[torch.Tensor, ...], _: torch.Tensor) -> None:
+        assert isinstance(norm, NORMS)
+        if norm.running_mean is None or norm.running_var is None:
+            return
+        value = arguments[0]
+        axes = [axis for axis in range(value.ndim) if axis != 1]
+        mean, variance = value.mean(axes), value.var(axes, correction=0)
+        # In units of the stored deviation, so that all layers count alike.
+        deviation = (norm.running_var + norm.eps).sqrt()
+        shift = ((mean - norm.running_mean) / deviation).square().mean()
+        losses.append(shift + ((variance + norm.eps).sqrt() / deviation - 1).square().mean())
+
+    return hook
+
+
+def _priors(images: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    loss = _LENGTH * images.square().mean()
+    if images.ndim == 4:
+        loss = loss + _VARIATION * (images.diff(dim=2).square().mean() + images.diff(dim=3).square().mean())
+    if logits.ndim == 2 and logits.shape[1] > 1:
+        labels = torch.arange(len(logits)) % logits.shape[1]
+        loss = loss + _CLASS * F.cross_entropy(logits, labels, label_smoothing=0.1)
+    return loss
