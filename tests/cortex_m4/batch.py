@@ -32,6 +32,10 @@ CALLS = {
     "ft_cm4_mean_s8(": 69,
     "ft_cm4_winograd_s8($params, ft_tiles_relu": 192,
     "ft_cm4_winograd_s8($params, ft_tiles_full": 193,
+    "ft_cm4_winograd_5x5_s8($params, ft_squares_0_relu": 256,
+    "ft_cm4_winograd_5x5_s8($params, ft_squares_0_full": 257,
+    "ft_cm4_winograd_5x5_s8($params, ft_squares_2_relu": 258,
+    "ft_cm4_winograd_5x5_s8($params, ft_squares_2_full": 259,
 }
 SWEEPS = [f"{kind}_{tail}_{e}" for kind in ("even", "two") for e in range(4, 20, 2) for tail in ("relu", "full")]
 """The numbers by which ``kernels.c`` knows the calls."""

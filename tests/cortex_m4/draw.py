@@ -127,9 +127,21 @@ def conv_2d(rng: Rng) -> Conv2D:
 def conv_3x3(rng: Rng) -> Conv2D:
     """Return a 3x3 convolution with stride 1, channels in fours and any padding."""
     in_c, out_c = int(rng.choice([4, 8, 12, 16, 20, 32, 64])), 2 * int(rng.integers(1, 5))
-    area = window(rng, 3, 3, (1, 1), bool(rng.integers(4)))
-    in_h, in_w = 4 + int(rng.integers(0, 8)), 6 + int(rng.integers(0, 8))
-    extra_h, extra_w = (int(rng.integers(3)), int(rng.integers(3))) if area.padding == "SAME" else (0, 0)
+    return _square(rng, 3, in_c, out_c)
+
+
+def conv_5x5(rng: Rng) -> Conv2D:
+    """Return a 5x5 convolution with stride 1, channels in twos, any padding and a 2x2 maximum."""
+    in_c, out_c = int(rng.choice([2, 4, 6, 8, 10, 14, 20, 32])), int(rng.integers(2, 8))
+    layer = _square(rng, 5, in_c, out_c)
+    pool = Window(2, 2, 2, 2, 1, 1, 0, 0, "VALID")
+    return replace(layer, pool=pool, pooled_h=layer.out_h // 2, pooled_w=layer.out_w // 2)
+
+
+def _square(rng: Rng, k: int, in_c: int, out_c: int) -> Conv2D:
+    area = window(rng, k, k, (1, 1), bool(rng.integers(4)))
+    in_h, in_w = k + 1 + int(rng.integers(0, 8)), k + 3 + int(rng.integers(0, 8))
+    extra_h, extra_w = (int(rng.integers(k)), int(rng.integers(k))) if area.padding == "SAME" else (0, 0)
     zero = zero_point(rng)
     return replace(
         conv_2d(rng),
@@ -137,12 +149,12 @@ def conv_3x3(rng: Rng) -> Conv2D:
         in_h=in_h,
         in_w=in_w,
         in_c=in_c,
-        out_h=in_h + area.pad_top + extra_h - 2,
-        out_w=in_w + area.pad_left + extra_w - 2,
+        out_h=in_h + area.pad_top + extra_h - k + 1,
+        out_w=in_w + area.pad_left + extra_w - k + 1,
         window=area,
-        weights=weights(rng, (out_c, 3, 3, in_c)),
-        bias=_bias(rng, out_c, 9 * in_c),
-        rescale=rescale(rng, out_c, 9 * in_c),
+        weights=weights(rng, (out_c, k, k, in_c)),
+        bias=_bias(rng, out_c, k * k * in_c),
+        rescale=rescale(rng, out_c, k * k * in_c),
         in_zero=zero_point(rng),
         out_zero=zero,
         clamp=clamp(rng, zero),

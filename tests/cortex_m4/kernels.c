@@ -9,6 +9,7 @@
 #include "cm4_fully_connected.h"
 #include "cm4_pool_2d.h"
 #include "cm4_winograd.h"
+#include "cm4_winograd_5x5.h"
 #include "image.h"
 
 #define MEMORY_START ((uint8_t *)0x21000000u)
@@ -39,7 +40,8 @@ enum {
     MAXIMUM,
     MEAN,
     SWEEPS = 128,
-    TILES = 192
+    TILES = 192,
+    SQUARES = 256
 };
 
 // Those of stride 2 follow the others.
@@ -57,6 +59,9 @@ static const ft_sweep_routine sweeps[][2] = {
     SWEEP_TWO(12), SWEEP_TWO(14), SWEEP_TWO(16), SWEEP_TWO(18),
 };
 
+static const ft_squares_routine squares[] = {ft_squares_0_relu, ft_squares_0_full, ft_squares_2_relu,
+                                             ft_squares_2_full};
+
 static void call(const header *h, const void *p, const int32_t *first, const int32_t *second,
                  const int8_t *in0, const int8_t *in1, int8_t *out, void *scratch) {
     if (h->kind < ROUTINES) {
@@ -73,6 +78,8 @@ static void call(const header *h, const void *p, const int32_t *first, const int
         ft_cm4_max_pool_2d_s8(p, in0, out);
     } else if (h->kind == MEAN) {
         ft_cm4_mean_s8(p, in0, out);
+    } else if (h->kind >= SQUARES) {
+        ft_cm4_winograd_5x5_s8(p, squares[h->kind - SQUARES], first, in0, out, scratch);
     } else if (h->kind >= TILES) {
         ft_cm4_winograd_s8(p, h->kind == TILES ? ft_tiles_relu : ft_tiles_full, first, in0, out, scratch);
     } else {

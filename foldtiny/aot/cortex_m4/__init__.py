@@ -6,10 +6,11 @@ numbers, and gives ``None`` where they are not, so that the plain kernel takes o
 
 from __future__ import annotations
 
-from foldtiny.aot.cortex_m4 import add, conv_2d, depthwise_conv_2d, fully_connected, pool_2d, winograd
+from foldtiny.aot.cortex_m4 import add, conv_2d, depthwise_conv_2d, fully_connected, pool_2d, winograd, winograd_5x5
 
 SPECIALISTS = (
     winograd.specialise,
+    winograd_5x5.specialise,
     conv_2d.specialise,
     depthwise_conv_2d.specialise,
     fully_connected.specialise,
