@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
+
+INTERRUPTED = 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 Model = Annotated[
@@ -54,6 +57,9 @@ Port = Annotated[
 ]
 Serial = Annotated[str | None, typer.Option(help="USB serial number of the board, where several are connected.")]
 NoFlash = Annotated[bool, typer.Option("--no-flash", help="Measure what already runs on the board.")]
+Profile = Annotated[
+    bool, typer.Option("--profile", help="Say what each layer costs; the firmware is built to time them.")
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for everything that is written.")]
 
 
@@ -101,10 +107,11 @@ def deploy(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Do every stage again, even if its result could be reused.")
     ] = False,
+    profile: Profile = False,
     as_json: Json = False,
 ) -> None:
     """Fold a network, convert it, compile it, and run it on a board (or on its simulated twin)."""
-    from foldtiny.console import ConsoleReporter, print_json, print_result
+    from foldtiny.console import ConsoleReporter, print_json, print_layers, print_result
     from foldtiny.pipeline import DeployRequest
     from foldtiny.pipeline import deploy as run
 
@@ -129,6 +136,7 @@ def deploy(
         seed=seed,
         reuse=not fresh,
         dry_run=dry_run,
+        profile=profile,
     )
     with ConsoleReporter() as reporter:
         result = run(request, reporter)
@@ -137,6 +145,8 @@ def deploy(
     if as_json:
         print_json(result.to_dict())
     else:
+        if result.layers:
+            print_layers(result.layers)
         print_result(result)
 
 
@@ -247,13 +257,21 @@ def compile_(
     board: Annotated[str, typer.Option(help="Which board: see `foldtiny boards`.")],
     optimize: Annotated[str, typer.Option(help="speed or size.")] = "speed",
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the project.")] = Path("project"),
+    profile: Profile = False,
+    plot_memory: Annotated[
+        Path | None, typer.Option(help="Draw the memory plan over time into this .svg file.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compile any .tflite file to C and a PlatformIO project."""
     from foldtiny.pipeline import commands
 
     with _stage("compile"):
-        done = commands.compile_tflite(tflite, board, output, optimize)
+        done = commands.compile_tflite(tflite, board, output, optimize, profile=profile, plot_memory=plot_memory)
+    if profile and not as_json:
+        from foldtiny.console import print_layers
+
+        print_layers(done.result["layers"])
     _finish(as_json, done)
 
 
@@ -298,17 +316,24 @@ def main() -> None:
     """Run the command line; the one place that turns errors into text and an exit code."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        app(args=arguments, prog_name="foldtiny", standalone_mode=False)
+        code = app(args=arguments, prog_name="foldtiny", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("\nstopped; finished stages are kept and will be reused\n")
-        sys.exit(130)
-    except typer.Exit as leave:
-        sys.exit(leave.exit_code)
+        code = INTERRUPTED
     except Exception as error:
         if debug:
             raise
-        sys.exit(_explain(error))
+        code = _explain(error)
+    # Typer returns the exit code of what it ended itself, such as --help or an interrupted command.
+    if code == INTERRUPTED:
+        sys.stderr.write("\nstopped; finished stages are kept and will be reused\n")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """End as on Ctrl-C, so that children are stopped and temporary files removed."""
+    raise KeyboardInterrupt
 
 
 def _explain(error: Exception) -> int:

@@ -57,15 +57,23 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("build")
 
 
-def simulators() -> set[int]:
-    """Return the process ids of all QEMU simulators on this machine."""
+@pytest.fixture(scope="session")
+def built(run: Run, output: Path) -> Path:
+    """An output folder in which everything for the simulated Nano is built, but not run."""
+    done = run("deploy", "--board", "nano33ble", "-o", output, "--port", "sim", "--data", "subset", "--dry-run")
+    assert done.code == 0, done.err
+    return output
+
+
+def simulators(folder: Path) -> set[int]:
+    """Return the process ids of the simulators, compilers and other programs at work on files in a folder."""
     found = set()
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                command = (entry / "cmdline").read_bytes().split(b"\0")[0]
+                command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"qemu" in command:
+            if str(folder).encode() in command and b"foldtiny\0deploy" not in command:
                 found.add(int(entry.name))
     return found
