@@ -13,6 +13,7 @@ from foldtiny import zoo
 from foldtiny.fold import engine
 from tests.fold import nets
 
+NO_CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 METHODS = ["combination", "scale-aware", "ward", "kmeans", "ifm", "random"]
 
 
@@ -38,7 +39,12 @@ def assert_fold_undoes_widening(model: nn.Module, inputs: torch.Tensor, seed: in
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
 @given(seed=st.integers(0, 2**31))
 def test_random_networks(method: str, seed: int) -> None:
     model = nets.shake(nets.random_net(np.random.default_rng(seed)), seed)
@@ -48,7 +54,12 @@ def test_random_networks(method: str, seed: int) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", list(zoo.MODELS))
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(
+    max_examples=1,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
 @given(seed=st.integers(0, 2**31))
 def test_zoo(name: str, method: str, seed: int) -> None:
     """Narrow variants of the zoo's networks: the same graphs, fewer channels."""
