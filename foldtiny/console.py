@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from foldtiny.result import DeployResult
 
 
+_WIDE = 120
+
+
 class ConsoleReporter:
     """Draws a bar for the stage at work (on a terminal) and prints one line for each stage that ended."""
 
@@ -111,6 +114,26 @@ def print_result(result: DeployResult) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print(f"Written to {result.artefacts['result']}", style="dim", soft_wrap=True)
+
+
+def print_layers(layers: list[dict[str, Any]]) -> None:
+    """Print what each layer costs as a table on stdout; times only where they were measured."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    from foldtiny.pipeline.profiles import rows
+
+    columns, lines = rows(layers)
+    table = Table(title="layers", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for number, column in enumerate(columns):
+        # Only the operators' names may be broken or cut, numbers never.
+        names = number == 1
+        table.add_column(column, justify="left" if names or not column else "right", no_wrap=not names)
+    for line in lines:
+        table.add_row(*line)
+    # A file or a pipe has no width of its own.
+    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
 def _rows(result: DeployResult) -> list[tuple[str, str, str]]:

@@ -91,7 +91,7 @@ class BitExact:
 
 @dataclass(frozen=True, slots=True)
 class DeployResult:
-    """The outcome of ``foldtiny deploy``."""
+    """The outcome of ``foldtiny deploy``; ``layers`` only with ``--profile`` (see ``foldtiny.pipeline.profiles``)."""
 
     board: str
     source: str
@@ -111,6 +111,7 @@ class DeployResult:
     artefacts: dict[str, str]
     stages: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    layers: list[dict[str, Any]] = field(default_factory=list)
     foldtiny: str = ""
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from foldtiny.aot import emit, ops, targets
 from foldtiny.aot.fuse import fuse
 from foldtiny.aot.graph import Graph, Tensor
+from foldtiny.aot.layer import Kernel, Layer
 from foldtiny.aot.plan import MemoryPlan, plan
 from foldtiny.aot.reader import read
 from foldtiny.aot.site import Site
@@ -27,7 +28,10 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class LayerInfo:
-    """One step of ``model_invoke``, in the order of ``model_profile_layer``'s numbers."""
+    """One step of ``model_invoke``, in the order of ``model_profile_layer``'s numbers.
+
+    ``bytes_moved`` counts its inputs, its outputs and its constants once each: what it cannot do without.
+    """
 
     name: str
     operators: tuple[str, ...]
@@ -36,6 +40,7 @@ class LayerInfo:
     output_shape: tuple[int, ...]
     constant_bytes: int
     scratch_bytes: int
+    bytes_moved: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +106,21 @@ def compile_tflite(
         model_hash=emit.model_hash(graph),
         operators=tuple(operator.name for operator in graph.operators),
         macs=sum(layer.macs for layer in fused.layers),
-        layers=tuple(
-            LayerInfo(
-                name=layer.name,
-                operators=layer.operators,
-                kernel=kernel.title,
-                macs=layer.macs,
-                output_shape=graph.tensors[layer.outputs[0]].shape,
-                constant_bytes=sum(c.bytes for c in kernel.constants.values()),
-                scratch_bytes=kernel.scratch_bytes,
-            )
-            for layer, kernel in zip(fused.layers, kernels, strict=True)
-        ),
+        layers=tuple(_layer(graph, *pair) for pair in zip(fused.layers, kernels, strict=True)),
+    )
+
+
+def _layer(graph: Graph, layer: Layer, kernel: Kernel) -> LayerInfo:
+    constants = sum(c.bytes for c in kernel.constants.values())
+    return LayerInfo(
+        name=layer.name,
+        operators=layer.operators,
+        kernel=kernel.title,
+        macs=layer.macs,
+        output_shape=graph.tensors[layer.outputs[0]].shape,
+        constant_bytes=constants,
+        scratch_bytes=kernel.scratch_bytes,
+        bytes_moved=constants + sum(graph.tensors[t].bytes for t in (*layer.inputs, *layer.outputs)),
     )
 
 

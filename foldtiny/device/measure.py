@@ -80,7 +80,8 @@ class Measurement:
 
     ``checked`` and ``matching`` count samples whose outputs were compared, and are the same to the byte.
     ``max_difference`` is the largest difference of an output value, in its own unit. ``outputs`` are the raw outputs
-    per sample.
+    per sample. ``layers`` is what each layer took in the last run, in the unit of ``latency``, where the firmware was
+    built with profiling.
     """
 
     source: Source
@@ -95,6 +96,7 @@ class Measurement:
     first_mismatch: Mismatch | None
     retries: int
     outputs: tuple[tuple[bytes, ...], ...]
+    layers: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, without the outputs."""
@@ -118,6 +120,7 @@ class Measurement:
                 "expected": mismatch.expected,
             },
             "link_retries": self.retries,
+            "layers": list(self.layers),
         }
 
 
@@ -231,6 +234,7 @@ def measure_device(
         first_mismatch=mismatch,
         retries=device.retries,
         outputs=tuple(outputs),
+        layers=tuple(layer.ticks * hello.tick_scale for layer in device.profile()) if hello.profile else (),
     )
 
 

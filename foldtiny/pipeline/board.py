@@ -19,7 +19,7 @@ from foldtiny.device.measure import measure, measure_port
 from foldtiny.device.target import Target
 from foldtiny.device.versions import program_version
 from foldtiny.errors import MeasureError
-from foldtiny.pipeline import hardware, steps
+from foldtiny.pipeline import hardware, profiles, steps
 from foldtiny.pipeline.model import ReadyModel, array_hash, images_hash
 from foldtiny.pipeline.request import DeployRequest
 from foldtiny.progress import ProgressFn, Reporter
@@ -46,6 +46,7 @@ class BoardRun:
     ram: RamBytes
     latency: Latency
     bit_exact: BitExact
+    layers: list[dict[str, Any]]
     artefacts: dict[str, str]
     records: list[StageRecord]
 
@@ -72,6 +73,7 @@ def run_on_board(
             title=model.name,
             optimize=request.optimize,
             class_names=model.class_names,
+            profile=request.profile,
         ),
         inputs={
             "tflite": tflite_hash,
@@ -79,6 +81,7 @@ def run_on_board(
             "optimize": request.optimize,
             "title": model.name,
             "class_names": list(model.class_names),
+            "profile": request.profile,
         },
         code=("aot", "project", "firmware", "templates"),
     )
@@ -237,6 +240,7 @@ def _summarise(
             max_abs_difference=measured["max_difference"],
             tolerance=measured["tolerance"],
         ),
+        layers=profiles.measured(compiled["layers"], measured["layers"], latency["unit"]),
         artefacts={
             "project": str(directory / "project"),
             "firmware": str(directory / "firmware.elf"),

@@ -51,8 +51,18 @@ def convert(
     return steps.convert(loaded, path, calibration, precision=precision, seed=seed, progress=progress)
 
 
-def compile_tflite(tflite: Path, board_name: str, path: Path, optimize: str) -> StageOutput:
+def compile_tflite(
+    tflite: Path, board_name: str, path: Path, optimize: str, *, profile: bool = False, plot_memory: Path | None = None
+) -> StageOutput:
     """Compile a .tflite file and write the project; see ``steps.compile_project``."""
     board = boards.get(board_name)
     DeployRequest(board=board_name, optimize=optimize).check()
-    return steps.compile_project(steps.read_tflite(tflite), board, path, title=tflite.stem, optimize=optimize)
+    return steps.compile_project(
+        steps.read_tflite(tflite),
+        board,
+        path,
+        title=tflite.stem,
+        optimize=optimize,
+        profile=profile,
+        plot_memory=plot_memory,
+    )

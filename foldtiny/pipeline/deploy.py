@@ -73,6 +73,7 @@ def _assemble(request: DeployRequest, board: str, model: ReadyModel, run: BoardR
         ram_bytes=run.ram,
         latency=run.latency,
         bit_exact=run.bit_exact,
+        layers=run.layers,
         artefacts={**model.artefacts, **run.artefacts},
         stages=[_stage(record) for record in (*model.records, *run.records)],
         notes=notes,

@@ -41,6 +41,7 @@ class DeployRequest:
     seed: int = 0
     reuse: bool = True
     dry_run: bool = False
+    profile: bool = False
 
     def check(self) -> None:
         """Raise a UsageError for a value that no stage could work with."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from foldtiny import data
 from foldtiny.data import ImageSet
 from foldtiny.errors import DataError
+from foldtiny.pipeline import profiles
 from foldtiny.pipeline.request import Shape
 from foldtiny.progress import ProgressFn
 from foldtiny.resources import write_atomic
@@ -103,12 +104,24 @@ def compile_project(
     title: str,
     optimize: str,
     class_names: tuple[str, ...] = (),
+    profile: bool = False,
+    plot_memory: Path | None = None,
 ) -> StageOutput:
-    """Compile a .tflite file to C and write the PlatformIO project."""
+    """Compile a .tflite file to C and write the PlatformIO project.
+
+    ``profile`` builds it so that the firmware times each layer; ``plot_memory`` names a picture of the memory plan.
+    """
     from foldtiny import aot, project
 
-    compiled = aot.compile_tflite(content, target=board.target, optimize=optimize)
-    rendered = project.render(board, compiled, content, directory, title=title, class_names=class_names)
+    compiled = aot.compile_tflite(content, target=board.target, optimize=optimize, profile=profile)
+    if plot_memory is not None:
+        from foldtiny.aot import picture
+
+        picture.write(compiled, plot_memory, title)
+    flags = ("-DMODEL_PROFILE",) if profile else ()
+    rendered = project.render(
+        board, compiled, content, directory, title=title, class_names=class_names, build_flags=flags
+    )
     plan = compiled.plan
     result = {
         "model_hash": compiled.model_hash,
@@ -118,6 +131,7 @@ def compile_project(
         "lower_bound_bytes": plan.lower_bound_bytes,
         "target": board.target,
         "environments": rendered.environments,
+        "layers": profiles.describe(compiled.layers),
     }
     summary = (
         f"{len(compiled.layers)} layers, {compiled.macs:,} multiply-accumulates, tensors in {plan.arena_bytes:,} B "
