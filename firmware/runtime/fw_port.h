@@ -40,6 +40,9 @@ void fw_port_write(const uint8_t *bytes, size_t length);
 /* Time since some moment; never goes back. */
 uint64_t fw_port_ticks(void);
 
+/* Told when the model starts and stops running, outside of what is timed: light a lamp, say. */
+void fw_port_busy(bool busy);
+
 /* Where the running stack lies. */
 fw_stack_bounds fw_port_stack(void);
 

@@ -149,7 +149,9 @@ static int fw_run(const fw_frame *request) {
         fw_state.has_output = false;
         fw_state.run_id = id;
         fw_state.run_count = count;
+        fw_port_busy(true);
         fw_time_runs();
+        fw_port_busy(false);
         fw_state.output_crc = fw_outputs_crc();
         fw_state.has_output = count == 1;
         fw_state.has_run = true;

@@ -118,9 +118,9 @@ class Exchange:
     def _adapt(self, *, spoilt: bool) -> None:
         """Use shorter frames on a noisy line, where long ones hardly ever arrive whole; grow again when it is quiet."""
         if spoilt:
-            self.chunk = max(_CHUNK_MIN, self.chunk * 3 // 4)
+            self.chunk = max(_CHUNK_MIN, self.chunk * 12 // 13)
         else:
-            self.chunk = min(_CHUNK_MAX, self.chunk + 2)
+            self.chunk = min(_CHUNK_MAX, self.chunk + 6)
 
     def _send(self, wire: bytes) -> None:
         try:

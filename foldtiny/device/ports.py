@@ -15,7 +15,7 @@ BAUD = 115200
 URL_SCHEMES = ("socket", "rfc2217")
 # A read comes back this soon, with or without bytes; whoever reads keeps the time. Setting the limit per read instead
 # would reconfigure the port each time.
-_READ_LIMIT_S = 0.01
+_READ_LIMIT_S = 0.002
 # A write never blocks longer: a board that stops reading would otherwise hang the host.
 _WRITE_LIMIT_S = 10.0
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import threading
 import time
 import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +16,6 @@ from foldtiny.device import ports, simulate
 from foldtiny.device.exchange import Refused
 from foldtiny.device.link import Device
 from foldtiny.errors import LinkError
-from tests.device.faults import FaultyPort
 from tests.firmware import fake_model
 
 
@@ -60,29 +56,6 @@ def test_run_stack_profile_reset(host: simulate.Simulator) -> None:
         assert [layer.name for layer in layers] == ["sum", "affine"]
         device.reset()
         assert device.stack().high_water_bytes <= use.high_water_bytes
-
-
-def test_one_percent_of_bytes_damaged(host: simulate.Simulator, record_property: Any) -> None:
-    port = FaultyPort(ports.open_port(host.port), rate=0.01, seed=1)
-    with Device(port, "faulty", retry_s=0.02, timeout_s=60) as device:
-        for sample in fake_model.samples(120, seed=2):
-            assert device.infer(sample).outputs == fake_model.expected(sample)
-        assert device.stack().reserved_bytes == 256 * 1024
-        assert port.faults > 1000
-        assert device.retries > 100
-        record_property("faults", port.faults)
-
-
-def test_twenty_percent_is_right_or_one_clear_error_in_time(host: simulate.Simulator) -> None:
-    port = FaultyPort(ports.open_port(host.port), rate=0.2, seed=3)
-    start = time.monotonic()
-    with Device(port, "faulty", retry_s=0.02, timeout_s=2) as device:
-        try:
-            sample = fake_model.samples(1)[0]
-            assert device.infer(sample).outputs == fake_model.expected(sample)
-        except LinkError as error:
-            assert re.search(r"did not answer \w+ within 2 s \(\d+ tries", str(error))
-    assert time.monotonic() - start < 60
 
 
 def test_boot_messages_and_half_frames_before_the_first_answer(host: simulate.Simulator) -> None:
@@ -152,25 +125,6 @@ def test_silence_ends_in_time(silent: tuple[str, int]) -> None:
         r"check that the firmware is flashed and no other program uses the port",
         str(caught.value),
     )
-
-
-def test_random_bytes_neither_crash_nor_hang(silent: tuple[str, int]) -> None:
-    name, master = silent
-    stop = threading.Event()
-
-    def babble() -> None:
-        while not stop.wait(0.001):
-            with contextlib.suppress(BlockingIOError):
-                os.write(master, os.urandom(64))
-                os.read(master, 4096)
-
-    os.set_blocking(master, False)
-    thread = threading.Thread(target=babble)
-    thread.start()
-    with Device.open(name, timeout_s=1.0, retry_s=0.05) as device, pytest.raises(LinkError, match="only unreadable"):
-        device.hello()
-    stop.set()
-    thread.join()
 
 
 def test_board_that_vanishes(host: simulate.Simulator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -40,6 +41,47 @@ def test_protocol_under_the_sanitisers(tmp_path: Path) -> None:
     _run("gcc", "-std=gnu11", *sanitise, "-Wall", "-Wextra", "-Werror", *INCLUDES[:2],
          Path(__file__).parent / "test_frame.c", *sources, "-o", program)  # fmt: skip
     assert "all hold" in _run(program, "300000")
+
+
+def _fuzzer(folder: Path, server: str | None = None) -> Path:
+    """Build the fuzzer; ``server`` replaces the source of the protocol server."""
+    flags = ["-std=gnu11", "-O3", "-g", "-Wall", "-Wextra", "-Werror", *INCLUDES[:2]]
+    sanitise = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    followed = [RUNTIME / "fw_describe.c", RUNTIME / "fw_frame.c", Path(__file__).parent / "fuzz_target.c"]
+    (folder / "fw_server.c").write_text(server or (RUNTIME / "fw_server.c").read_text())
+    # Checksums run a loop per bit; following every edge of it would only cost time.
+    plain = [RUNTIME / "fw_crc.c", RUNTIME / "fw_stack.c", *sorted(fake_model.FOLDER.glob("*.c"))]
+    groups = (
+        ([*followed, folder / "fw_server.c"], [*sanitise, "-fsanitize-coverage=trace-pc"]),
+        (plain, sanitise),
+        ([Path(__file__).parent / "fuzz_driver.c"], []),
+    )
+    objects = []
+    for sources, more in groups:
+        for source in sources:
+            objects.append(folder / f"{source.stem}.o")
+            _run("gcc", *flags, *more, "-c", source, "-o", objects[-1])
+    _run("gcc", *sanitise, *objects, "-o", folder / "fuzz")
+    return folder / "fuzz"
+
+
+@pytest.mark.slow
+def test_protocol_survives_ten_million_fuzzed_inputs(tmp_path: Path, record_property: Any) -> None:
+    said = _run(_fuzzer(tmp_path), "10000000", "1").strip()
+    found = re.fullmatch(r"(\d+) executions, (\d+) inputs kept, (\d+) edges", said)
+    assert found and int(found[1]) == 10_000_000
+    assert int(found[3]) > 300  # all requests with their refusals, not only the parser
+    record_property("figure", f"protocol fuzzed under ASan and UBSan: {int(found[1]):,} executions, no finding")
+
+
+def test_fuzzer_finds_a_missing_check(tmp_path: Path) -> None:
+    """The fuzzer is worth something: without LOAD's range check it finds the overflow at once."""
+    server = (RUNTIME / "fw_server.c").read_text()
+    check = "offset > bytes || count > bytes - offset"
+    assert check in server
+    program = _fuzzer(tmp_path, server.replace(check, "offset > bytes || count > bytes"))
+    done = subprocess.run([str(program), "300000", "1"], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "AddressSanitizer" in done.stderr
 
 
 def test_soft_arithmetic_equals_the_hosts(tmp_path: Path, record_property: Any) -> None:

@@ -32,6 +32,10 @@ fw_clock fw_port_clock(void) {
 
 void fw_port_init(void) {}
 
+void fw_port_busy(bool busy) {
+    (void)busy;
+}
+
 int fw_port_read(void) {
     if (test_in_left == 0) {
         return -1;

@@ -21,6 +21,11 @@ static const uint32_t fw_guard_bytes = 64;
 // A host that has gone must not hang the board.
 static const uint32_t fw_write_limit_ms = 2000;
 
+// The lamp is lit while the model runs; boards whose core names none say which pin it is on (FW_LED).
+#if !defined(FW_LED) && defined(LED_BUILTIN)
+#define FW_LED LED_BUILTIN
+#endif
+
 fw_clock fw_port_clock(void) {
     return {FW_TICK_CYCLES, 1, false};
 }
@@ -54,6 +59,9 @@ void fw_port_init(void) {
     Serial.setRxBufferSize(1024);
 #endif
     Serial.begin(115200);
+#if defined(FW_LED)
+    pinMode(FW_LED, OUTPUT);
+#endif
     fw_start_cycles();
 }
 
@@ -86,6 +94,14 @@ uint64_t fw_port_ticks(void) {
     last_cycles = cycles;
     last_us = us;
     return total;
+}
+
+void fw_port_busy(bool busy) {
+#if defined(FW_LED)
+    digitalWrite(FW_LED, busy ? HIGH : LOW);
+#else
+    (void)busy;
+#endif
 }
 
 fw_stack_bounds fw_port_stack(void) {

@@ -101,6 +101,10 @@ uint64_t fw_port_ticks(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+void fw_port_busy(bool busy) {
+    (void)busy;
+}
+
 fw_stack_bounds fw_port_stack(void) {
     return (fw_stack_bounds){fw_stack_memory, fw_stack_memory + sizeof fw_stack_memory};
 }

@@ -100,6 +100,10 @@ uint64_t fw_port_ticks(void) {
     return total;
 }
 
+void fw_port_busy(bool busy) {
+    (void)busy;
+}
+
 fw_stack_bounds fw_port_stack(void) {
     return (fw_stack_bounds){fw_stack_memory, fw_stack_memory + sizeof fw_stack_memory};
 }

@@ -14,6 +14,21 @@ unsigned long millis(void);
 unsigned long micros(void);
 }
 
+#if defined(ARDUINO_ARCH_ESP32)
+#define LOW 0x0
+#define HIGH 0x1
+#define OUTPUT 0x03
+#define FW_LED 21
+extern "C" void pinMode(uint8_t pin, uint8_t mode);
+extern "C" void digitalWrite(uint8_t pin, uint8_t value);
+#else
+typedef enum { LOW = 0, HIGH = 1 } PinStatus;
+typedef enum { INPUT = 0x0, OUTPUT = 0x1 } PinMode;
+#define LED_BUILTIN (13u)
+extern "C" void pinMode(uint8_t pin, PinMode mode);
+extern "C" void digitalWrite(uint8_t pin, PinStatus value);
+#endif
+
 class StubSerial {
    public:
     void begin(unsigned long baud);

@@ -1,0 +1,168 @@
+"""Between host and firmware lies a bad line: right answers, or one clear error within its time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import threading
+import time
+import tty
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foldtiny.boards import Board
+from foldtiny.device import ports, simulate
+from foldtiny.device.link import Device
+from foldtiny.errors import LinkError
+from tests.device.faults import FaultyPort
+from tests.device.hardware import FakeBoard
+from tests.firmware import fake_model
+
+
+@pytest.mark.slow
+def test_a_thousand_inferences_with_one_percent_of_bytes_damaged(
+    host: simulate.Simulator, record_property: Any
+) -> None:
+    port = FaultyPort(ports.open_port(host.port), rate=0.01, seed=1)
+    with Device(port, "faulty", retry_s=0.004, timeout_s=60) as device:
+        for sample in fake_model.samples(1000, seed=2):
+            assert device.infer(sample).outputs == fake_model.expected(sample)
+        assert device.stack().reserved_bytes == 256 * 1024
+    assert port.faults > 10_000
+    assert min(port.counts[kind] for kind in ("flipped", "doubled", "inserted", "dropped")) > 2_000
+    record_property(
+        "figure",
+        f"link at 1 % byte faults: 1,000 of 1,000 inferences right, {port.faults:,} faults, {device.retries:,} retries",
+    )
+
+
+def test_delays(host: simulate.Simulator) -> None:
+    """Answers that come late, after they were asked for again, are told apart."""
+    port = FaultyPort(ports.open_port(host.port), rate=0.002, seed=4, delay_rate=0.2, delay_s=0.02)
+    with Device(port, "late", retry_s=0.004, timeout_s=30) as device:
+        for sample in fake_model.samples(40, seed=5):
+            assert device.infer(sample).outputs == fake_model.expected(sample)
+    assert port.counts["delayed"] > 50
+
+
+def test_board_that_restarts_at_any_moment(host_elf: Path, tmp_path: Path, record_property: Any) -> None:
+    board = FakeBoard(tmp_path)
+    board.start(host_elf)
+    stop = threading.Event()
+    restarts = 0
+
+    def restart() -> None:
+        nonlocal restarts
+        clock = random.Random(6)
+        while not stop.wait(0.02 + clock.random() * 0.1):
+            board.start(host_elf)
+            restarts += 1
+
+    thread = threading.Thread(target=restart)
+    thread.start()
+    try:
+        with Device.open(board.port, retry_s=0.01, timeout_s=30) as device:
+            done = 0
+            samples = fake_model.samples(50, seed=7)
+            while restarts < 40 or done < 50:
+                sample = samples[done % 50]
+                assert device.infer(sample).outputs == fake_model.expected(sample)
+                done += 1
+    finally:
+        stop.set()
+        thread.join()
+        board.close()
+    record_property(
+        "figure", f"board that restarts mid-run: {done:,} of {done:,} inferences right, {restarts} restarts"
+    )
+
+
+@pytest.mark.slow
+def test_twenty_percent_is_right_or_one_clear_error_in_time(host: simulate.Simulator, record_property: Any) -> None:
+    slowest = 0.0
+    for seed in range(6):
+        port = FaultyPort(ports.open_port(host.port), rate=0.2, seed=seed)
+        start = time.monotonic()
+        sample = fake_model.samples(1)[0]
+        with (
+            pytest.raises(LinkError, match=r"^the board on faulty did not answer \w+ within 1\.5 s \(\d+ tries, "),
+            Device(port, "faulty", retry_s=0.02, timeout_s=1.5) as device,
+        ):
+            device.infer(sample)
+        slowest = max(slowest, time.monotonic() - start)
+    # Asking who it is takes several requests, each with its own limit; the first of them hardly ever gets through.
+    assert slowest < 5
+    record_property(
+        "figure", f"link at 20 % byte faults: one clear error each time, at most {slowest:.1f} s (limit 1.5)"
+    )
+
+
+def test_random_bytes_for_the_firmware(host: simulate.Simulator) -> None:
+    """Megabytes of noise, then a request: the firmware finds its feet."""
+    port = ports.open_port(host.port)
+    noise = random.Random(8)
+    drained = 0
+    for _ in range(1000):
+        port.write(noise.randbytes(2048))
+        drained += len(port.read(max(1, port.in_waiting)))
+    assert drained > 10_000  # it complains about every piece between zero bytes
+    with Device(port, "noisy", retry_s=0.05, timeout_s=10) as device:
+        sample = fake_model.samples(1)[0]
+        assert device.infer(sample).outputs == fake_model.expected(sample)
+
+
+def test_random_bytes_for_the_host() -> None:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    stop = threading.Event()
+
+    def babble() -> None:
+        while not stop.wait(0.001):
+            with contextlib.suppress(BlockingIOError):
+                os.write(master, os.urandom(64))
+                os.read(master, 4096)
+
+    os.set_blocking(master, False)
+    thread = threading.Thread(target=babble)
+    thread.start()
+    start = time.monotonic()
+    try:
+        with (
+            Device.open(os.ttyname(slave), timeout_s=2.0, retry_s=0.05) as device,
+            pytest.raises(LinkError) as caught,
+        ):
+            device.hello()
+    finally:
+        stop.set()
+        thread.join()
+        os.close(master)
+        os.close(slave)
+    assert time.monotonic() - start < 5
+    assert re.search(r"did not answer HELLO within 2 s \(\d+ tries, only unreadable bytes came\)", str(caught.value))
+
+
+def test_line_through_a_socket(host_board: Board, host_elf: Path) -> None:
+    """The same over socket://, as for a board on another host."""
+    import socket
+    import subprocess
+
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            subprocess.run([str(host_elf)], stdin=connection, stdout=connection, check=False)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    with Device.open(f"socket://127.0.0.1:{server.getsockname()[1]}") as device:
+        for sample in fake_model.samples(5):
+            assert device.infer(sample).outputs == fake_model.expected(sample)
+    thread.join()
+    server.close()
+    with pytest.raises(LinkError, match=r"^the port socket://127\.0\.0\.1:1 cannot be opened: .*; check the name and"):
+        Device.open("socket://127.0.0.1:1")
