@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from foldtiny.aot import cortex_m4, xtensa
+from foldtiny.aot import aarch64, cortex_m4, xtensa
 from foldtiny.aot.layer import Kernel, Layer
 from foldtiny.errors import UsageError
 
@@ -20,7 +20,7 @@ SPECIALISTS: Mapping[str, tuple[Specialist, ...]] = {
     "portable": (),
     "cortex-m4": cortex_m4.SPECIALISTS,
     "xtensa": xtensa.SPECIALISTS,
-    "aarch64": (),
+    "aarch64": aarch64.SPECIALISTS,
 }
 """The specialists of each target, the best first."""
 
