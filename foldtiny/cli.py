@@ -45,7 +45,11 @@ Data = Annotated[
     ),
 ]
 Sparsity = Annotated[float, typer.Option(help="Fraction of the parameters to remove, from 0 to below 1.")]
-Method = Annotated[str, typer.Option(help="How similar channels are found: ward or kmeans.")]
+Method = Annotated[
+    str, typer.Option(help="combination (best), scale-aware, ward, kmeans; baselines: ifm, l1, l2, random.")
+]
+Budget = Annotated[str, typer.Option(help="uniform: all widths alike; params: widths that lose least.")]
+Repair = Annotated[str, typer.Option(help="none, ar, dir (without data), data, ls (with images).")]
 Precision = Annotated[str, typer.Option(help="int8 or float32.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Port = Annotated[
@@ -87,7 +91,9 @@ def deploy(
     weights: Weights = None,
     input_shape: InputShape = None,
     data: Data = None,
-    method: Method = "ward",
+    method: Method = "combination",
+    budget: Budget = "uniform",
+    repair: Repair = "none",
     precision: Precision = "int8",
     runtime: Annotated[str, typer.Option(help="aot: the network compiled to C.")] = "aot",
     optimize: Annotated[str, typer.Option(help="speed or size.")] = "speed",
@@ -112,16 +118,15 @@ def deploy(
 ) -> None:
     """Fold a network, convert it, compile it, and run it on a board (or on its simulated twin)."""
     from foldtiny.console import ConsoleReporter, print_json, print_layers, print_result
-    from foldtiny.pipeline import DeployRequest
+    from foldtiny.pipeline import DeployRequest, FoldOptions
     from foldtiny.pipeline import deploy as run
 
     request = DeployRequest(
         board=board,
-        sparsity=sparsity,
+        folding=FoldOptions(sparsity, method, budget, repair, seed),
         model=model,
         weights=weights,
         input_shape=parse_shape(input_shape),
-        method=method,
         precision=precision,
         runtime=runtime,
         optimize=optimize,
@@ -212,7 +217,9 @@ def train(
 def fold(
     model: Annotated[str, typer.Argument(help="As --model of deploy.")] = "default",
     sparsity: Sparsity = 0.25,
-    method: Method = "ward",
+    method: Method = "combination",
+    budget: Budget = "uniform",
+    repair: Repair = "none",
     weights: Weights = None,
     input_shape: InputShape = None,
     data: Data = None,
@@ -221,12 +228,11 @@ def fold(
     as_json: Json = False,
 ) -> None:
     """Fold a trained network: merge similar channels into one."""
-    from foldtiny.pipeline import commands
+    from foldtiny.pipeline import FoldOptions, commands
 
     with _stage("fold") as progress:
-        done = commands.fold(
-            model, weights, parse_shape(input_shape), data, output, sparsity, method, seed=seed, progress=progress
-        )
+        options = FoldOptions(sparsity, method, budget, repair, seed)
+        done = commands.fold(model, weights, parse_shape(input_shape), data, output, options, progress)
     _finish(as_json, done)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from foldtiny import boards, data
 from foldtiny.pipeline import steps
-from foldtiny.pipeline.request import DeployRequest, Shape, check_sparsity
+from foldtiny.pipeline.request import DeployRequest, FoldOptions, Shape
 from foldtiny.progress import ProgressFn
 from foldtiny.stages import StageOutput
 from foldtiny.zoo import checkpoint
@@ -18,18 +18,16 @@ def fold(
     input_shape: Shape | None,
     data_spec: str | None,
     path: Path,
-    sparsity: float,
-    method: str,
-    *,
-    seed: int,
+    options: FoldOptions,
     progress: ProgressFn,
 ) -> StageOutput:
     """Fold a network and write the folded checkpoint; see ``steps.fold``."""
-    check_sparsity(sparsity)
+    options.check()
     loaded = checkpoint.load_model(model, weights, input_shape)
     spec = data_spec or steps.own_data(loaded.metadata.get("data"))
     images = data.load(spec, "test", input_shape=loaded.input_shape) if spec else None
-    return steps.fold(loaded, path, images, sparsity=sparsity, method=method, seed=seed, progress=progress)
+    unlabelled = steps.repair_images(options, spec, loaded.input_shape)
+    return steps.fold(loaded, path, images, unlabelled, options, progress)
 
 
 def convert(

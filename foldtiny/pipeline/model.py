@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,8 +50,7 @@ def model_directory(request: DeployRequest) -> Path:
     """Return the folder for everything that does not depend on the board."""
     if request.tflite:
         return request.output / request.tflite.stem
-    method = "" if request.method == "ward" else f"-{request.method}"
-    return request.output / f"{_model_name(request.model)}-s{request.sparsity * 100:g}{method}-{request.precision}"
+    return request.output / f"{_model_name(request.model)}-{request.folding.slug}-{request.precision}"
 
 
 def prepare_tflite(request: DeployRequest, reporter: Reporter) -> ReadyModel:
@@ -101,27 +101,19 @@ def prepare_folded(request: DeployRequest, reporter: Reporter) -> ReadyModel:
     spec = request.data or source.dataset
     images = data.load(spec, "test", input_shape=source.input_shape) if spec else None
     calibration = steps.calibration_images(spec, source.input_shape)
+    unlabelled = steps.repair_images(request.folding, spec, source.input_shape)
     if images is None:
         reporter.note("no --data given: accuracy is not measured, and calibration and test inputs are synthetic")
 
     folded_path, tflite_path = directory / "folded.pt", directory / "model.tflite"
     folded = workspace.run(
         "fold",
-        lambda progress: steps.fold(
-            source.load(),
-            folded_path,
-            images,
-            sparsity=request.sparsity,
-            method=request.method,
-            seed=request.seed,
-            progress=progress,
-        ),
+        lambda progress: steps.fold(source.load(), folded_path, images, unlabelled, request.folding, progress),
         inputs={
             "model": source.identity,
-            "sparsity": request.sparsity,
-            "method": request.method,
-            "seed": request.seed,
+            "folding": dataclasses.asdict(request.folding),
             "images": images_hash(images),
+            "unlabelled": None if unlabelled is None else array_hash(unlabelled),
         },
         code=("fold", "zoo", "evaluate"),
     )
@@ -156,7 +148,7 @@ def prepare_folded(request: DeployRequest, reporter: Reporter) -> ReadyModel:
             else reference.random_inputs(content, request.runs, request.seed)
         ),
         images=images if images is not None and images.labels is not None else None,
-        method=request.method,
+        method=request.folding.method,
         sparsity=report["sparsity"],
         parameters=Parameters(report["parameters_dense"], report["parameters_folded"]),
         macs=Parameters(report["macs_dense"], report["macs_folded"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from foldtiny.errors import UsageError
@@ -11,10 +11,44 @@ from foldtiny.errors import UsageError
 RUNTIMES = ("aot",)
 PRECISIONS = ("int8", "float32")
 OPTIMIZE = ("speed", "size")
-METHODS = ("ward", "kmeans")
+METHODS = ("combination", "scale-aware", "ward", "kmeans", "ifm", "random", "l1", "l2")
+BUDGETS = ("uniform", "params")
+REPAIRS = ("none", "ar", "dir", "data", "ls")
 
 Shape = tuple[int, int, int]
 """Channels, height, width of one image."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldOptions:
+    """How to fold; see ``foldtiny.fold.fold``."""
+
+    sparsity: float = 0.25
+    method: str = "combination"
+    budget: str = "uniform"
+    repair: str = "none"
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raise a UsageError for a value that is not among the allowed ones."""
+        if not (math.isfinite(self.sparsity) and 0 <= self.sparsity < 1):
+            raise UsageError(
+                f"--sparsity is {self.sparsity:g} (allowed: from 0 up to, but not including, 1)",
+                "0.25 removes a quarter of the parameters",
+            )
+        _check_choice("method", self.method, METHODS)
+        _check_choice("budget", self.budget, BUDGETS)
+        _check_choice("repair", self.repair, REPAIRS)
+
+    @property
+    def slug(self) -> str:
+        """What a folder's name says of these options: s25, and whatever is not the default."""
+        default = FoldOptions()
+        names = [f"s{self.sparsity * 100:g}"]
+        names += [self.method] if self.method != default.method else []
+        names += [self.budget] if self.budget != default.budget else []
+        names += [self.repair] if self.repair != default.repair else []
+        return "-".join(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +56,10 @@ class DeployRequest:
     """What to deploy, and how. The fields are the options of ``foldtiny deploy``."""
 
     board: str
-    sparsity: float = 0.25
+    folding: FoldOptions = field(default_factory=FoldOptions)
     model: str = "default"
     weights: Path | None = None
     input_shape: Shape | None = None
-    method: str = "ward"
     precision: str = "int8"
     runtime: str = "aot"
     optimize: str = "speed"
@@ -45,24 +78,14 @@ class DeployRequest:
 
     def check(self) -> None:
         """Raise a UsageError for a value that no stage could work with."""
-        check_sparsity(self.sparsity)
+        self.folding.check()
         _check_choice("precision", self.precision, PRECISIONS)
         _check_choice("runtime", self.runtime, RUNTIMES)
         _check_choice("optimize", self.optimize, OPTIMIZE)
-        _check_choice("method", self.method, METHODS)
         if self.runs < 1:
             raise UsageError(f"--runs is {self.runs} (allowed: 1 or more)", "ask for at least one inference")
         if self.inputs and not self.tflite:
             raise UsageError("--inputs goes with --tflite", "use --data npz:FILE to give images to a torch model")
-
-
-def check_sparsity(sparsity: float) -> None:
-    """Raise a UsageError unless 0 <= sparsity < 1."""
-    if not (math.isfinite(sparsity) and 0 <= sparsity < 1):
-        raise UsageError(
-            f"--sparsity is {sparsity:g} (allowed: from 0 up to, but not including, 1)",
-            "0.25 removes a quarter of the parameters",
-        )
 
 
 def _check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from foldtiny import data
 from foldtiny.data import ImageSet
-from foldtiny.errors import DataError
+from foldtiny.errors import DataError, UsageError
 from foldtiny.pipeline import profiles
-from foldtiny.pipeline.request import Shape
+from foldtiny.pipeline.request import FoldOptions, Shape
 from foldtiny.progress import ProgressFn
 from foldtiny.resources import write_atomic
 from foldtiny.stages import StageOutput
@@ -26,13 +26,14 @@ def fold(
     loaded: LoadedModel,
     path: Path,
     images: ImageSet | None,
-    *,
-    sparsity: float,
-    method: str,
-    seed: int,
+    unlabelled: npt.NDArray[np.float32] | None,
+    options: FoldOptions,
     progress: ProgressFn,
 ) -> StageOutput:
-    """Fold a network, measure its accuracy before and after on labelled images, and write the folded checkpoint."""
+    """Fold a network, measure its accuracy before and after on labelled images, and write the folded checkpoint.
+
+    ``unlabelled`` images are for the repairs that need some; folding itself gets none.
+    """
     import torch
 
     from foldtiny.evaluate import accuracy
@@ -40,7 +41,17 @@ def fold(
     from foldtiny.zoo import checkpoint
 
     example = torch.zeros(1, *loaded.input_shape)
-    folded = fold_module(loaded.module, example, sparsity=sparsity, method=method, seed=seed, progress=progress)
+    folded = fold_module(
+        loaded.module,
+        example,
+        sparsity=options.sparsity,
+        method=options.method,
+        budget=options.budget,
+        repair=options.repair,
+        images=unlabelled,
+        seed=options.seed,
+        progress=progress,
+    )
     measured: dict[str, Any] = {}
     if images is not None and images.labels is not None:
         progress("accuracy before folding", 0.8)
@@ -144,6 +155,21 @@ def compile_project(
 def calibration_images(spec: str | None, input_shape: Shape) -> npt.NDArray[np.float32] | None:
     """Return images to calibrate the quantisation on, or None where there are none."""
     return data.load(spec, "calibration", input_shape=input_shape).images if spec else None
+
+
+def repair_images(options: FoldOptions, spec: str | None, input_shape: Shape) -> npt.NDArray[np.float32] | None:
+    """Return unlabelled images where the repair needs them; everything else works without data.
+
+    Raises
+    ------
+    UsageError
+        If the repair needs images and there are none.
+    """
+    if options.repair not in ("data", "ls"):
+        return None
+    if spec is None:
+        raise UsageError(f"--repair {options.repair} needs images", "give some with --data, or use --repair ar or dir")
+    return calibration_images(spec, input_shape)
 
 
 def own_data(trained_on: str | None) -> str | None:
