@@ -1,4 +1,4 @@
-"""The instruction counter for twins that run in QEMU's user mode: a small plugin, built once on this machine."""
+"""QEMU plugins that count instructions or blocks of code: small, and built once on this machine."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from foldtiny import resources
 from foldtiny.errors import MeasureError
 
 
-def plugin() -> Path:
-    """Return the plugin's path, building it into foldtiny's cache where it is not there yet.
+def plugin(name: str = "count_instructions") -> Path:
+    """Return the path of a plugin of ``firmware/simulator``, building it into foldtiny's cache where need be.
 
     Raises
     ------
@@ -21,9 +21,9 @@ def plugin() -> Path:
         If this machine has no C compiler, or it does not build.
     """
     firmware = resources.root("firmware")
-    sources = [firmware / "simulator" / "count_instructions.c", firmware / "runtime" / "fw_counter.h"]
+    sources = [firmware / "simulator" / f"{name}.c", firmware / "runtime" / "fw_counter.h"]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
-    target = resources.cache_dir() / f"count_instructions-{digest}.so"
+    target = resources.cache_dir() / f"{name}-{digest}.so"
     if target.is_file():
         return target
     compiler = shutil.which("cc") or shutil.which("gcc")

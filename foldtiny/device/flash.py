@@ -24,11 +24,12 @@ _POLL_S = 0.2
 
 _NOT_IN_BOOTLOADER = re.compile(
     r"Failed to connect to|Wrong boot mode|No serial data received|Timed out waiting for packet|Invalid head of packet"
-    r"|Couldn't find a board on the selected port|No device found on|SAM-BA operation failed",
+    r"|Couldn't find a board on the selected port|No device found on|SAM-BA operation failed"
+    r"|init mode failed|Error: open failed|unable to connect to the target",
     re.I,
 )
 _WRONG_CHIP = re.compile(r"This chip is (?P<found>[\w-]+),? not (?P<wanted>[\w-]+)")
-_FORBIDDEN = re.compile(r"Permission denied|Access is denied", re.I)
+_FORBIDDEN = re.compile(r"Permission denied|Access is denied|LIBUSB_ERROR_ACCESS", re.I)
 _BUSY = re.compile(r"Device or resource busy|port is busy|Resource temporarily unavailable|exclusively lock port", re.I)
 _VANISHED = re.compile(
     r"device disconnected|returned no data|Input/output error|No such (?:device|file or directory: '?/dev)"

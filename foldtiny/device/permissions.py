@@ -25,9 +25,10 @@ def udev_rules() -> str:
             if numbers in seen:
                 continue
             seen.add(numbers)
+            # This opens the serial port and, for boards with a debug probe, the USB device.
             # uaccess: whoever sits at the machine. ID_MM_…: ModemManager must not talk to the board.
             lines.append(
-                f'SUBSYSTEM=="tty", ATTRS{{idVendor}}=="{usb.vendor:04x}", ATTRS{{idProduct}}=="{usb.product:04x}", '
+                f'SUBSYSTEMS=="usb", ATTRS{{idVendor}}=="{usb.vendor:04x}", ATTRS{{idProduct}}=="{usb.product:04x}", '
                 'MODE="0660", GROUP="dialout", TAG+="uaccess", ENV{ID_MM_DEVICE_IGNORE}="1", ENV{ID_MM_PORT_IGNORE}="1"'
             )
     return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import tty
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -70,13 +71,15 @@ class Simulator:
             )
 
 
-def start(board: Board, firmware: Firmware | Path) -> Simulator:
+def start(board: Board, firmware: Firmware | Path, extra: Sequence[str] = ()) -> Simulator:
     """Start the twin of a board with a firmware image.
 
     Parameters
     ----------
     firmware : Firmware or Path
         A built image, or its ELF file.
+    extra : sequence of str
+        More arguments for the simulator.
 
     Raises
     ------
@@ -97,7 +100,7 @@ def start(board: Board, firmware: Firmware | Path) -> Simulator:
     names = {"{elf}": str(elf.resolve())}
     if "{counter}" in spec.command:
         names["{counter}"] = str(counter.plugin())
-    command = [program, *(names.get(part, part) for part in spec.command[1:])]
+    command = [program, *(names.get(part, part) for part in spec.command[1:]), *extra]
     # The twin gets the master side as its standard input and output, so the slave is an ordinary port with a name.
     # We keep the slave open: without any opener the master reads an error.
     master, slave = os.openpty()

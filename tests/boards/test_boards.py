@@ -44,7 +44,7 @@ def test_unknown_board_names_the_nearest() -> None:
     with pytest.raises(UsageError) as caught:
         boards.get("nano33")
     assert str(caught.value) == (
-        "there is no board 'nano33' (boards: esp-eye, jetson-nano, nano33ble); did you mean 'nano33ble'?"
+        "there is no board 'nano33' (boards: esp-eye, jetson-nano, nano33ble, nucleo-l4r5zi); did you mean 'nano33ble'?"
     )
 
 

@@ -18,6 +18,7 @@ from tests.device.hardware import Desk, make_desk, usb
 from tests.firmware import fake_model
 
 NANO_ID, NANO_BOOT, EYE_ID = (0x2341, 0x805A), (0x2341, 0x005A), (0x10C4, 0xEA60)
+IDS = {"nano33ble": NANO_ID, "esp-eye": EYE_ID, "nucleo-l4r5zi": (0x0483, 0x374B)}
 
 
 @pytest.fixture
@@ -106,6 +107,7 @@ FAILURES = {
         "LED pulses, then repeat the command",
     ),
     "no bootloader (bossac)": ("nano33ble", "No device found on ttyACM0\nError 1", "does not answer the uploader"),
+    "no probe (openocd)": ("nucleo-l4r5zi", "Error: open failed\n*** [upload] Error 1", "does not answer the uploader"),
     "another chip": (
         "esp-eye",
         "A fatal error occurred: This chip is ESP32-S3 not ESP32. Wrong --chip argument?",
@@ -152,7 +154,7 @@ FAILURES = {
 @pytest.mark.parametrize("name", FAILURES)
 def test_failed_upload_is_one_sentence(desk: Desk, tmp_path: Path, name: str) -> None:
     board, said, text = FAILURES[name]
-    port = _plug(desk, "tty", *(EYE_ID if board == "esp-eye" else NANO_ID))
+    port = _plug(desk, "tty", *IDS[board])
     desk.upload_says(said.replace("PORT", port.port))
     with pytest.raises(FoldtinyError) as caught:
         flash.flash(_project(tmp_path, board), board, port)

@@ -109,9 +109,10 @@ def test_no_warnings(target: str, profile: bool, tmp_path: Path) -> None:
     "compiler",
     [
         ["arm-none-eabi-g++", "-mcpu=cortex-m4", "-mthumb", "-DARDUINO_ARCH_MBED"],
+        ["arm-none-eabi-g++", "-mcpu=cortex-m4", "-mthumb", "-DARDUINO_ARCH_STM32"],
         ["xtensa-lx106-elf-g++", "-ffreestanding", "-D__XTENSA__", "-DARDUINO_ARCH_ESP32"],
     ],
-    ids=["mbed", "esp32"],
+    ids=["mbed", "stm32", "esp32"],
 )
 def test_arduino_port_compiles_against_the_cores_api(compiler: list[str], tmp_path: Path) -> None:
     main = tmp_path / "main.cpp"

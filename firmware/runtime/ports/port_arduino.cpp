@@ -11,9 +11,16 @@
 SET_LOOP_TASK_STACK_SIZE(16 * 1024);
 #elif defined(ARDUINO_ARCH_MBED)
 #include "rtx_os.h"
+#elif defined(ARDUINO_ARCH_STM32)
+// The linker script's: the top of the RAM, where the stack starts, and the end of what is linked.
+extern "C" uint8_t _estack[];
+extern "C" uint8_t _end[];
+// There is no operating system that gives the stack a size; so much of the room above the data counts as
+// stack.
+static const uint32_t fw_stack_bytes = 16 * 1024;
 #else
 #error \
-    "port_arduino.cpp knows the ESP32 and mbed Arduino cores; a new chip family needs a port file of its own"
+    "port_arduino.cpp knows the ESP32, mbed and STM32 Arduino cores; another needs its stack described here"
 #endif
 
 // The very end of a stack holds the operating system's guard (and on the ESP32 maybe a watchpoint): keep off.
@@ -108,6 +115,10 @@ fw_stack_bounds fw_port_stack(void) {
 #if defined(ARDUINO_ARCH_ESP32)
     uint8_t *const low = reinterpret_cast<uint8_t *>(pxTaskGetStackStart(nullptr));
     const size_t size = getArduinoLoopTaskStackSize();
+#elif defined(ARDUINO_ARCH_STM32)
+    const uint32_t room = static_cast<uint32_t>(_estack - _end);
+    const size_t size = room < fw_stack_bytes ? room : fw_stack_bytes;
+    uint8_t *const low = _estack - size;
 #else
     const osRtxThread_t *const thread = static_cast<const osRtxThread_t *>(osThreadGetId());
     uint8_t *const low = static_cast<uint8_t *>(thread->stack_mem);

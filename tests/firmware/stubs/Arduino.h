@@ -14,7 +14,14 @@ unsigned long millis(void);
 unsigned long micros(void);
 }
 
-#if defined(ARDUINO_ARCH_ESP32)
+#if defined(ARDUINO_ARCH_STM32)
+#define LOW 0x0
+#define HIGH 0x1
+#define OUTPUT 0x1
+#define LED_BUILTIN 8
+extern "C" void pinMode(uint32_t pin, uint32_t mode);
+extern "C" void digitalWrite(uint32_t pin, uint32_t value);
+#elif defined(ARDUINO_ARCH_ESP32)
 #define LOW 0x0
 #define HIGH 0x1
 #define OUTPUT 0x03
