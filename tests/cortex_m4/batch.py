@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foldtiny.aot.layer import Kernel
+from foldtiny.aot.layer import Kernel, Params
 from foldtiny.resources import root
 from tests.cortex_m4 import simulator
 
@@ -18,18 +21,20 @@ CASES_AT = 0x21400000
 ROUTINES = (
     "ft_gemm_half_relu",
     "ft_gemm_half_full",
-    "ft_gemm_half_max",
+    "ft_gemm_half_first",
     "ft_gemm_wide_relu",
     "ft_gemm_wide_full",
-    "ft_gemm_wide_max",
+    "ft_gemm_wide_first",
 )
 CALLS = {
     "ft_cm4_fully_connected_s8(": 64,
-    "ft_cm4_add_s8($params, $in0": 65,
-    "ft_cm4_add_s8($params, $in1": 66,
-    "ft_cm4_average_pool_2d_s8(": 67,
-    "ft_cm4_max_pool_2d_s8(": 68,
-    "ft_cm4_mean_s8(": 69,
+    "ft_cm4_add_s8($params, ft_cm4_add_relu, $in0": 65,
+    "ft_cm4_add_s8($params, ft_cm4_add_full, $in0": 66,
+    "ft_cm4_add_s8($params, ft_cm4_add_relu, $in1": 67,
+    "ft_cm4_add_s8($params, ft_cm4_add_full, $in1": 68,
+    "ft_cm4_average_pool_2d_s8(": 69,
+    "ft_cm4_max_pool_2d_s8(": 70,
+    "ft_cm4_mean_s8(": 71,
     "ft_cm4_winograd_s8($params, ft_tiles_relu": 192,
     "ft_cm4_winograd_s8($params, ft_tiles_full": 193,
     "ft_cm4_winograd_5x5_s8($params, ft_squares_0_relu": 256,
@@ -62,8 +67,9 @@ class Outcome:
 
 def _kind(kernel: Kernel) -> int:
     for index, name in enumerate(ROUTINES):
-        if f" {name}," in kernel.call:
-            return index
+        for number, windows in enumerate(("half", "wide", "weave")):
+            if f" {name}, " in kernel.call and f" ft_cm4_windows_{windows}," in kernel.call:
+                return index + number * len(ROUTINES)
     for index, routine in enumerate(SWEEPS):
         if f" ft_sweep_{routine}," in kernel.call:
             return 128 + index
@@ -74,19 +80,49 @@ def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % 4)
 
 
+@cache
+def _layouts() -> dict[str, list[tuple[str, str]]]:
+    """Return (type, name) of each field of the structs in the headers, as they stand."""
+    layouts = {}
+    for header in (root("firmware") / "kernels").rglob("*.h"):
+        for body, name in re.findall(r"typedef struct \{([^{}]*)\} (\w+);", header.read_text(encoding="utf-8")):
+            fields = re.findall(r"^\s*(int32_t|int16_t|float) ([\w, ]+);", body, re.MULTILINE)
+            layouts[name] = [(kind, field.strip()) for kind, names in fields for field in names.split(",")]
+    return layouts
+
+
+def _struct(params: Params) -> bytes:
+    """Return a parameter struct as the compiler lays it out; what is not named is zero."""
+    known, data = dict(params.fields), b""
+    for kind, name in _layouts()[params.ctype]:
+        data += {"int32_t": _int32, "int16_t": _int16, "float": _float}[kind](known.pop(name, 0))
+    assert not known, f"{params.ctype} has no {', '.join(known)}"
+    return data
+
+
+def _int32(value: Any) -> bytes:
+    return struct.pack("<i", int(value))
+
+
+def _int16(value: Any) -> bytes:
+    return struct.pack("<h", int(value))
+
+
+def _float(value: Any) -> bytes:
+    return struct.pack("<f", float(value))
+
+
 def _describe(case: Case) -> bytes:
     kernel = case.kernel
     assert kernel.params is not None
-    params: list[int] = []
-    for value in kernel.params.fields.values():
-        params += value if isinstance(value, tuple) else [int(value)]
+    params = _padded(_struct(kernel.params))
     arrays = [_padded(np.ascontiguousarray(c.values).tobytes()) for c in kernel.constants.values()] + [b"", b""]
     inputs = [a.tobytes() for a in case.inputs] + [b""]
     return (
         struct.pack(
             "<9I",
             _kind(kernel),
-            len(params),
+            len(params) // 4,
             len(arrays[0]) // 4,
             len(arrays[1]) // 4,
             len(inputs[0]),
@@ -95,7 +131,7 @@ def _describe(case: Case) -> bytes:
             kernel.scratch_bytes,
             1 if kernel.in_place else 0,
         )
-        + np.array(params, np.int64).astype(np.int32).tobytes()
+        + params
         + arrays[0]
         + arrays[1]
         + _padded(inputs[0])

@@ -27,16 +27,16 @@ static uint8_t memory[GUARD + MAX_BYTES + GUARD] __attribute__((aligned(16)));
 static uint8_t other[MAX_BYTES] __attribute__((aligned(16)));
 static uint8_t work[GUARD + MAX_BYTES + GUARD] __attribute__((aligned(16)));
 
-static const ft_gemm_routine routines[] = {ft_gemm_half_relu, ft_gemm_half_full, ft_gemm_half_max,
-                                           ft_gemm_wide_relu, ft_gemm_wide_full, ft_gemm_wide_max};
+static const ft_gemm_routine routines[] = {ft_gemm_half_relu, ft_gemm_half_full, ft_gemm_half_first,
+                                           ft_gemm_wide_relu, ft_gemm_wide_full, ft_gemm_wide_first};
 
 // Numbers of the calls that are no convolutions; those with one routine each come first.
 enum {
     ROUTINES = 6,
     FULLY_CONNECTED = 64,
     ADD,
-    ADD_SWAPPED,
-    AVERAGE,
+    ADD_SWAPPED = ADD + 2,
+    AVERAGE = ADD_SWAPPED + 2,
     MAXIMUM,
     MEAN,
     SWEEPS = 128,
@@ -64,14 +64,18 @@ static const ft_squares_routine squares[] = {ft_squares_0_relu, ft_squares_0_ful
 
 static void call(const header *h, const void *p, const int32_t *first, const int32_t *second,
                  const int8_t *in0, const int8_t *in1, int8_t *out, void *scratch) {
-    if (h->kind < ROUTINES) {
-        ft_cm4_conv_2d_s8(p, routines[h->kind], first, h->second ? second : 0, in0, out, scratch);
+    if (h->kind < 3 * ROUTINES) {
+        static const ft_cm4_widen windows[] = {ft_cm4_windows_half, ft_cm4_windows_wide,
+                                               ft_cm4_windows_weave};
+        ft_cm4_conv_2d_s8(p, routines[h->kind % ROUTINES],
+                          h->kind % ROUTINES < 3 ? ft_gemm_half_max : ft_gemm_wide_max,
+                          windows[h->kind / ROUTINES], first, h->second ? second : 0, in0, out, scratch);
     } else if (h->kind == FULLY_CONNECTED) {
         ft_cm4_fully_connected_s8(p, first, in0, out, scratch);
-    } else if (h->kind == ADD) {
-        ft_cm4_add_s8(p, in0, in1, out, scratch);
-    } else if (h->kind == ADD_SWAPPED) {
-        ft_cm4_add_s8(p, in1, in0, out, scratch);
+    } else if (h->kind == ADD || h->kind == ADD + 1) {
+        ft_cm4_add_s8(p, h->kind == ADD ? ft_cm4_add_relu : ft_cm4_add_full, in0, in1, out, scratch);
+    } else if (h->kind == ADD_SWAPPED || h->kind == ADD_SWAPPED + 1) {
+        ft_cm4_add_s8(p, h->kind == ADD_SWAPPED ? ft_cm4_add_relu : ft_cm4_add_full, in1, in0, out, scratch);
     } else if (h->kind == AVERAGE) {
         ft_cm4_average_pool_2d_s8(p, in0, out);
     } else if (h->kind == MAXIMUM) {

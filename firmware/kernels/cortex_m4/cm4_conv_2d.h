@@ -15,28 +15,31 @@ enum { FT_CM4_DIRECT = 0, FT_CM4_BYTES = 1, FT_CM4_WORDS = 2 };
 enum { FT_CM4_MAX_ROWS = 16 };
 
 typedef struct {
-    int32_t batches, in_h, in_bytes;  // rows of one image, bytes of one row
-    int32_t out_h, out_w, out_c;      // of the output, after pooling
-    int32_t conv_h, conv_w;           // of the convolution, before pooling
-    int32_t k_h, stride_h, pad_top;
-    int32_t pool_h, pool_w, pool_top, pool_left, pool_step_h, pool_step_w;
-    int32_t source, wide;  // where rows come from; packing
-    int32_t rows, row_bytes,
-        left;          // rows in reach; of a row of the ring: its bytes and those before the image
-    int32_t together;  // rows of outputs computed together: 2 where the odd pixel of one joins the next's
-    int32_t step;      // bytes from pixel to pixel in the source
-    int32_t whole, last, tail;  // of the window: see ft_cm4_window
-    int32_t groups;             // of the whole window, as in the constants
-    int32_t skip, pairs, rest, in_zero, out_min, out_max;
+    int32_t in_bytes, out_w, conv_w;  // bytes of an input row; pixels after pooling and before
+    int32_t row_bytes;                // of a row of the ring
+    int16_t batches, in_h, out_h, out_c, conv_h;
+    int16_t k_h, stride_h, pad_top;
+    int16_t pool_h, pool_w, pool_top, pool_left, pool_step_h, pool_step_w;
+    int16_t source, wide;  // where rows come from; packing
+    int16_t rows, left;    // rows in reach; bytes before the image in a row of the ring
+    int16_t together;      // rows of outputs computed together: 2 where the odd pixel of one joins the next's
+    int16_t step;          // bytes from pixel to pixel in the source
+    int16_t whole, last, tail;  // of the window: see ft_cm4_window
+    int16_t groups;             // of the whole window, as in the constants
+    int16_t shared;             // rows by which the windows of one maximum reach further down than the first
+    int16_t left_bytes;         // of the bytes left over of one pixel
+    int16_t skip, pairs, rest, in_zero, out_min, out_max;
 } ft_cm4_conv_2d;
 
 // What a layer's run carries along. Row 0 is the first kernel row of the first convolution row in work.
 typedef struct {
     const ft_cm4_conv_2d *p;
     ft_gemm_routine routine;
+    ft_cm4_widen widen;
     const void *stream;
     const int8_t *in;
     uint32_t *x;    // the widened windows
+    int8_t *left;   // their bytes left over
     int32_t *sums;  // pooling's largest sums
     int8_t *ring;
     int32_t loaded;  // input rows that the ring has taken in
@@ -58,6 +61,10 @@ static __attribute__((noinline, unused)) void ft_cm4_fill(const ft_cm4_conv_2d *
         *w++ = zero[0];
         *w++ = zero[1];
     }
+}
+
+FT_INLINE int32_t ft_cm4_least(int32_t a, int32_t b) {
+    return a < b ? a : b;
 }
 
 static inline void ft_cm4_copy(const int8_t *from, int8_t *to, int32_t bytes) {
@@ -108,73 +115,96 @@ static __attribute__((noinline, unused)) void ft_cm4_rows(ft_cm4_conv *s, int32_
     }
 }
 
-// Two pixels: rows and byte offsets of their windows, and where the outputs of the first go.
-static void ft_cm4_two(const ft_cm4_conv *s, const int8_t *const *row_a, const int8_t *const *row_b,
-                       int32_t at_a, int32_t at_b, void *out) {
-    if (s->p->source == FT_CM4_WORDS) {
-        ft_cm4_windows_weave(&s->window, row_a, row_b, at_a, at_b, s->x);
-    } else if (s->p->wide) {
-        ft_cm4_windows_wide(&s->window, row_a, row_b, at_a, at_b, s->x);
-    } else {
-        ft_cm4_windows_half(&s->window, row_a, row_b, at_a, at_b, s->x);
-    }
-    s->routine(s->x, s->stream, out, &s->gemm);
-}
-
-// One output pixel under pooling: the largest sums of its window, rescaled together.
-static __attribute__((noinline, unused)) void ft_cm4_pooled(const ft_cm4_conv *s, const int32_t *rescale,
-                                                            int32_t oy, int32_t ox, int8_t *out) {
+// A row of outputs under pooling: the largest sums of each window, rescaled together. `more` goes on where
+// `s->routine` began. Rows of one maximum share most of their windows.
+static __attribute__((noinline, unused)) void ft_cm4_pooled(ft_cm4_conv *s, ft_gemm_routine more,
+                                                            const int32_t *rescale, int32_t oy, int8_t *out) {
     const ft_cm4_conv_2d *p = s->p;
-    const int32_t top = oy * p->pool_step_h - p->pool_top, left = ox * p->pool_step_w - p->pool_left;
-    const int32_t bottom = top + p->pool_h < p->conv_h ? top + p->pool_h : p->conv_h;
-    const int32_t right = left + p->pool_w < p->conv_w ? left + p->pool_w : p->conv_w;
-    for (int32_t c = 0; c < p->out_c; c += 4) {
-        s->sums[c] = s->sums[c + 1] = s->sums[c + 2] = s->sums[c + 3] = INT32_MIN;
-    }
-    for (int32_t y = top > 0 ? top : 0; y < bottom; y++) {
-        const int8_t *const *row = s->row + (y - top) * p->stride_h;
+    const int32_t top = oy * p->pool_step_h - p->pool_top;
+    const int32_t first = top > 0 ? top : 0, bottom = ft_cm4_least(top + p->pool_h, p->conv_h);
+    const int32_t share = p->shared ? p->stride_h : 0, whole = p->whole, last = p->last;
+    const int8_t *const *first_row = s->row + (first - top) * p->stride_h;
+    int32_t left = -p->pool_left;
+    for (int32_t ox = p->out_w; ox > 0; ox--, left += p->pool_step_w, out += p->out_c) {
+        const int32_t right = ft_cm4_least(left + p->pool_w, p->conv_w);
+        ft_gemm_routine routine = s->routine;
         for (int32_t x = left > 0 ? left : 0; x < right; x += 2) {
-            const int32_t second = x + 1 < right ? x + 1 : x;
-            ft_cm4_two(s, row, row, x * p->step, second * p->step, s->sums);
+            const int32_t at = x * p->step, second = x + 1 < right ? at + p->step : at;
+            uint32_t *from = s->x, *to = from + p->tail * 4;
+            ft_cm4_window *w = &s->window;
+            w->rows = p->k_h;
+            w->left = s->left;
+            w->tail_from = s->left;
+            w->tail_to = from;
+            w->row_a = first_row;
+            for (int32_t y = bottom - first; y > 0; y--) {
+                w->row_b = w->row_a;
+                s->widen(w, at, second, to);
+                s->gemm.x_end = from + p->groups * 4;
+                routine(from, s->stream, s->sums, &s->gemm);
+                routine = more;
+                w->row_a += p->stride_h;
+                if (share) {
+                    // The next window: `share` rows fewer at its start, as many new ones at its end.
+                    to += w->rows * whole * 4;
+                    w->left += w->rows * last;
+                    w->row_a += w->rows - share;
+                    w->rows = share;
+                    w->tail_from += share * last;
+                    w->tail_to = from += share * whole * 4;
+                }
+            }
         }
+        ft_cm4_rescale(s->sums, rescale, out, p->out_c);
     }
-    ft_cm4_rescale(s->sums, rescale, out, p->out_c);
 }
 
 // Rows of outputs, pixels two by two. An odd last pixel joins that of the next row, or is computed as both of
 // a pair.
 static __attribute__((noinline, unused)) void ft_cm4_pixels(ft_cm4_conv *s, int32_t rows, int8_t *out) {
     const ft_cm4_conv_2d *p = s->p;
-    const int32_t last = (p->out_w - 1) * p->step, out_last = (p->out_w - 1) * p->out_c;
+    const ft_gemm_routine routine = s->routine;
+    const ft_cm4_widen widen = s->widen;
+    const int32_t step = p->step, last = (p->out_w - 1) * step, out_step = 2 * p->out_c;
+    const void *stream = s->stream;
+    uint32_t *x = s->x, *to = x + p->tail * 4;
+    s->window.row_a = s->window.row_b = s->row;
+    s->gemm.pixel_step = p->out_c;
     for (int32_t i = 0; i < rows; i++) {
-        const int8_t *const *row = s->row + i * p->stride_h;
-        int8_t *to = out + i * p->out_w * p->out_c;
-        s->gemm.pixel_step = p->out_c;
-        for (int32_t at = 0; at < last; at += 2 * p->step, to += 2 * p->out_c) {
-            ft_cm4_two(s, row, row, at, at + p->step, to);
+        int8_t *place = out + i * p->out_w * p->out_c;
+        for (int32_t at = 0; at < last; at += 2 * step, place += out_step) {
+            widen(&s->window, at, at + step, to);
+            routine(x, stream, place, &s->gemm);
         }
+        s->window.row_a = s->window.row_b += p->stride_h;
     }
     if (p->out_w & 1) {
+        s->window.row_a = s->row;
+        s->window.row_b = s->row + (rows - 1) * p->stride_h;
         s->gemm.pixel_step = (rows - 1) * p->out_w * p->out_c;
-        ft_cm4_two(s, s->row, s->row + (rows - 1) * p->stride_h, last, last, out + out_last);
+        widen(&s->window, last, last, to);
+        routine(x, stream, out + (p->out_w - 1) * p->out_c, &s->gemm);
     }
 }
 
-// `rescale` holds the rescaling constants of a pooled layer, and is NULL without pooling.
+// `rescale` holds the rescaling constants of a pooled layer; it and `more` are NULL without pooling.
 static __attribute__((noinline, unused)) void ft_cm4_conv_2d_s8(const ft_cm4_conv_2d *p,
-                                                                ft_gemm_routine routine, const void *stream,
+                                                                ft_gemm_routine routine, ft_gemm_routine more,
+                                                                ft_cm4_widen widen, const void *stream,
                                                                 const int32_t *rescale, const int8_t *in,
                                                                 int8_t *out, void *scratch) {
     ft_cm4_conv s;
     s.p = p;
     s.routine = routine;
+    s.widen = widen;
     s.stream = stream;
     s.in = in;
     s.x = scratch;
-    s.sums = (int32_t *)(void *)(s.x + p->groups * 4);
+    s.sums = (int32_t *)(void *)(s.x + (p->groups + p->shared * p->whole) * 4);
     int8_t *free = (int8_t *)(void *)s.sums + (rescale ? (p->out_c + 3) / 4 * 16 : 0);
-    s.window = (ft_cm4_window){p->k_h, p->whole, p->last, p->tail, free};
-    s.ring = free + (p->last ? p->tail * 8 + 8 : 0);
+    s.window = (ft_cm4_window){p->k_h, p->whole, 0, 0, p->last, p->tail, free, p->left_bytes, free, s.x};
+    s.left = free;
+    s.ring = free + p->left_bytes * 2;
     s.gemm = (ft_gemm){s.x + p->groups * 4, p->skip, p->pairs * (rescale ? 8 : 2), p->out_c, p->rest};
     for (int32_t b = 0; b < p->batches; b++, s.in += p->in_h * p->in_bytes) {
         s.loaded = 0;
@@ -186,9 +216,7 @@ static __attribute__((noinline, unused)) void ft_cm4_conv_2d_s8(const ft_cm4_con
             if (!rescale) {
                 ft_cm4_pixels(&s, rows, out);
             } else {
-                for (int32_t ox = 0; ox < p->out_w; ox++) {
-                    ft_cm4_pooled(&s, rescale, oy, ox, out + ox * p->out_c);
-                }
+                ft_cm4_pooled(&s, more, rescale, oy, out);
             }
             if (p->out_min > INT8_MIN || p->out_max < INT8_MAX) {
                 ft_cm4_clamp(out, count, p->out_min, p->out_max);

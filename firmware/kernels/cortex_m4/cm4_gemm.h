@@ -40,11 +40,11 @@ typedef void (*ft_gemm_routine)(const uint32_t *x, const void *stream, void *out
 // clang-format off
 #define FT_X4(s) s s s s
 #define FT_X8(s) FT_X4(s) FT_X4(s)
-#define FT_X9(s) FT_X8(s) s
+#define FT_X12(s) FT_X8(s) FT_X4(s)
 #define FT_X16(s) FT_X8(s) FT_X8(s)
 
 // Steps in the unrolled loops, and their bytes of code: `skip` is computed from these.
-enum { FT_HALF_STEPS = 9, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_STEP_BYTES = 40 };
+enum { FT_HALF_STEPS = 12, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_STEP_BYTES = 40 };
 
 #define FT_HALF_GROUP(w0, w1)                       \
     "ldm.w r0!, {r6-r9}\n"                          \
@@ -59,7 +59,7 @@ enum { FT_HALF_STEPS = 9, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_S
     "smlad r3, " w0 ", r9, r3\n"                    \
     "smlad r5, " w1 ", r9, r5\n"
 #define FT_HALF_STEP "ldm.w r1!, {r10-r12, lr}\n" FT_HALF_GROUP("r10", "r11") FT_HALF_GROUP("r12", "lr")
-#define FT_HALF_BODY FT_X9(FT_HALF_STEP)
+#define FT_HALF_BODY FT_X12(FT_HALF_STEP)
 
 #define FT_WIDE_STEP                                \
     "ldm.w r0!, {r6-r9}\n"                          \
@@ -160,7 +160,7 @@ enum { FT_HALF_STEPS = 9, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_S
     FT_RESCALE_FULL("r3", "r6", "r7", "r8", "r9")   \
     FT_STORE_ONE
 
-// Pooling: the output is an array of the largest sums so far, rescaled later (ft_cm4_rescale).
+// Pooling: the output is an array of the largest sums so far ("first" begins it), rescaled later (ft_cm4_rescale).
 #define FT_MAX(a, b) "cmp " a ", " b "\n" "it lt\n" "movlt " a ", " b "\n"
 #define FT_TAIL_MAX                                 \
     "ldm.w sp, {r0, r6-r8}\n"                       \
@@ -168,6 +168,11 @@ enum { FT_HALF_STEPS = 9, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_S
     FT_MAX("r2", "r3") FT_MAX("r2", "r7")           \
     FT_MAX("r4", "r5") FT_MAX("r4", "r9")           \
     "stm.w r6!, {r2, r4}\n"
+#define FT_TAIL_FIRST                               \
+    "ldm.w sp, {r0, r6-r8}\n"                       \
+    FT_MAX("r2", "r3") FT_MAX("r4", "r5")           \
+    "stm.w r6!, {r2, r4}\n"
+#define FT_ONE_FIRST "ldr.w r6, [sp, #4]\n" FT_MAX("r2", "r3") "str.w r2, [r6]\n"
 #define FT_ONE_MAX                                  \
     "ldr.w r6, [sp, #4]\n"                          \
     "ldr.w r7, [r6]\n"                              \
@@ -224,6 +229,9 @@ FT_ROUTINE(ft_gemm_half_relu) {
 FT_ROUTINE(ft_gemm_half_full) {
     __asm volatile(FT_GEMM(FT_START_HALF, FT_HALF_BODY, FT_HALF_SINGLE, FT_TAIL_HALF, FT_ONE_HALF));
 }
+FT_ROUTINE(ft_gemm_half_first) {
+    __asm volatile(FT_GEMM(FT_START_HALF, FT_HALF_BODY, FT_HALF_SINGLE, FT_TAIL_FIRST, FT_ONE_FIRST));
+}
 FT_ROUTINE(ft_gemm_half_max) {
     __asm volatile(FT_GEMM(FT_START_HALF, FT_HALF_BODY, FT_HALF_SINGLE, FT_TAIL_MAX, FT_ONE_MAX));
 }
@@ -232,6 +240,9 @@ FT_ROUTINE(ft_gemm_wide_relu) {
 }
 FT_ROUTINE(ft_gemm_wide_full) {
     __asm volatile(FT_GEMM(FT_START_WIDE, FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_FULL, FT_ONE_FULL));
+}
+FT_ROUTINE(ft_gemm_wide_first) {
+    __asm volatile(FT_GEMM(FT_START_WIDE, FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_FIRST, FT_ONE_FIRST));
 }
 FT_ROUTINE(ft_gemm_wide_max) {
     __asm volatile(FT_GEMM(FT_START_WIDE, FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_MAX, FT_ONE_MAX));

@@ -59,11 +59,6 @@ FT_INLINE void ft_cm4_store(int8_t *to, uint32_t v) {
 #define FT_RUN_4(widen)                                                                       \
     __asm volatile("ldm.w %0!, {r3, r5, r8, r10}\n" widen "stm.w %1!, {r3-r6, r8-r10, r12}\n" \
                    : "+r"(from), "+r"(to)::"r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "memory")
-// Two groups (of two words) of each of two pixels that are widened already.
-#define FT_WEAVE_2 "ldm.w %0!, {r3, r4, r8, r9}\n" "ldm.w %1!, {r5, r6, r10, r12}\n" "stm.w %2!, {r3-r6, r8-r10, r12}\n"
-#define FT_WEAVE(text)                                                                        \
-    __asm volatile(text : "+r"(a), "+r"(b), "+r"(to)                                          \
-                   ::"r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "memory")
 // clang-format on
 
 // Widens a run that starts at a multiple of four bytes; the last 0 to 3 bytes are read one by one.
@@ -113,7 +108,20 @@ static __attribute__((naked, noinline, unused)) void ft_cm4_rescale(
     int8_t *out __attribute__((unused)), int32_t count __attribute__((unused))) {
     __asm volatile(
         "push {r4-r8, lr}\n"
-        "1: ldr r4, [r0], #4\n"
+        "lsls r12, r3, #31\n"
+        "bmi 2f\n"
+        "1:\n"
+        "ldr r4, [r0], #4\n"
+        "ldm r1!, {r5-r8}\n"
+        "and r12, r7, r4, asr #31\n"
+        "smmla r4, r4, r5, r6\n"
+        "sub r4, r4, r12\n"
+        "asr r4, r4, r8\n"
+        "ssat r4, #8, r4\n"
+        "strb r4, [r2], #1\n"
+        "subs r3, #1\n"
+        "2:\n"
+        "ldr r4, [r0], #4\n"
         "ldm r1!, {r5-r8}\n"
         "and r12, r7, r4, asr #31\n"
         "smmla r4, r4, r5, r6\n"

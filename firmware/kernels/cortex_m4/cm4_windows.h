@@ -1,16 +1,26 @@
 // The windows of two pixels, widened and by turns, as the inner routines read them.
 //
-// A window is `k_h` runs of bytes. Whole groups of four come first, run after run; the 1 to 3 bytes that are
-// left of each run follow together, so that at most one group of a window is not full.
+// A window is some runs of bytes, one for each kernel row. The 1 to 3 bytes that are left of each run when it
+// is cut into groups of four are collected; what they make comes first, so that at most one group of a window
+// is not full. Then come the runs' whole groups. The window of a later row of outputs may thus begin further
+// on in the same memory, and only its new rows and what is left over are widened.
 #ifndef FT_CM4_WINDOWS_H
 #define FT_CM4_WINDOWS_H
 
 #include "cm4_widen.h"
 
 typedef struct {
-    int32_t k_h, whole, last, tail;  // runs; whole groups and bytes left of each; groups of all that is left
-    int8_t *left;                    // two buffers of `tail` groups and a word, for the bytes left over
+    int32_t rows, whole;                        // runs; whole groups of each
+    const int8_t *const *row_a, *const *row_b;  // rows of the two pixels
+    int32_t last, tail;                         // bytes left of each run; groups of all that is left
+    int8_t *left;  // where these bytes go; those of the second pixel `left_bytes` further on
+    int32_t left_bytes;
+    const int8_t *tail_from;  // where those of this window begin
+    uint32_t *tail_to;
 } ft_cm4_window;
+
+// Widens runs of two pixels, at byte offsets of their rows.
+typedef void (*ft_cm4_widen)(const ft_cm4_window *w, int32_t at_a, int32_t at_b, uint32_t *to);
 
 // The 1 to 3 bytes before `end`; a run of four bytes or more is read by a word that ends there.
 FT_INLINE uint32_t ft_cm4_last(const int8_t *end, int32_t bytes, int32_t word) {
@@ -25,13 +35,16 @@ FT_INLINE uint32_t ft_cm4_last(const int8_t *end, int32_t bytes, int32_t word) {
 }
 
 // clang-format off
+// Two groups (of two words) of each of two pixels that are widened already.
+#define FT_WEAVE_2 "ldm.w r0!, {r3, r4, r8, r9}\n" "ldm.w r7!, {r5, r6, r10, r12}\n" \
+                        "stm.w lr!, {r3-r6, r8-r10, r12}\n"
 #define FT_WINDOWS(name, widen_2, widen_4)                                                              \
-    static __attribute__((noinline, unused)) void name(const ft_cm4_window *w, const int8_t *const *row_a, \
-                                                       const int8_t *const *row_b, int32_t at_a,        \
-                                                       int32_t at_b, uint32_t *to) {                    \
-        int8_t *left_a = w->left, *left_b = left_a + w->tail * 4 + 4;                                   \
+    static __attribute__((noinline, unused)) void name(const ft_cm4_window *w, int32_t at_a, int32_t at_b, \
+                                                       uint32_t *to) {                                  \
+        const int8_t *const *row_a = w->row_a, *const *row_b = w->row_b;                                \
+        int8_t *left_a = w->left, *left_b = left_a + w->left_bytes;                                     \
         const int32_t last = w->last;                                                                   \
-        for (int32_t i = w->k_h; i > 0; i--) {                                                          \
+        for (int32_t i = w->rows; i > 0; i--) {                                                         \
             const int8_t *a = *row_a++ + at_a, *b = *row_b++ + at_b;                                    \
             int32_t n = w->whole;                                                                       \
             for (; n >= 2; n -= 2) {                                                                    \
@@ -48,7 +61,8 @@ FT_INLINE uint32_t ft_cm4_last(const int8_t *end, int32_t bytes, int32_t word) {
             }                                                                                           \
         }                                                                                               \
         if (last) {                                                                                     \
-            const int8_t *a = w->left, *b = a + w->tail * 4 + 4;                                        \
+            const int8_t *a = w->tail_from, *b = a + w->left_bytes;                                     \
+            to = w->tail_to;                                                                            \
             for (int32_t n = w->tail; n > 0; n--) {                                                     \
                 FT_PAIR(widen_2);                                                                       \
             }                                                                                           \
@@ -58,32 +72,57 @@ FT_WINDOWS(ft_cm4_windows_half, FT_HALF_2, FT_HALF_4)
 FT_WINDOWS(ft_cm4_windows_wide, FT_WIDE_2, FT_WIDE_4)
 // clang-format on
 
-// The same from runs that are widened already; these have whole groups only.
-static __attribute__((noinline, unused)) void ft_cm4_windows_weave(const ft_cm4_window *w,
-                                                                   const int8_t *const *row_a,
-                                                                   const int8_t *const *row_b, int32_t at_a,
-                                                                   int32_t at_b, uint32_t *to) {
-    for (int32_t i = w->k_h; i > 0; i--) {
-        const uint32_t *a = (const uint32_t *)(const void *)(*row_a++ + at_a);
-        const uint32_t *b = (const uint32_t *)(const void *)(*row_b++ + at_b);
-        int32_t n = w->whole;
-        for (; n >= 12; n -= 12) {
-            FT_WEAVE(FT_WEAVE_2 FT_WEAVE_2 FT_WEAVE_2 FT_WEAVE_2 FT_WEAVE_2 FT_WEAVE_2);
-        }
-        for (; n >= 4; n -= 4) {
-            FT_WEAVE(FT_WEAVE_2 FT_WEAVE_2);
-        }
-        if (n >= 2) {
-            FT_WEAVE(FT_WEAVE_2);
-        }
-        if (n & 1) {
-            to[0] = a[0];
-            to[1] = a[1];
-            to[2] = b[0];
-            to[3] = b[1];
-            to += 4;
-        }
-    }
+// The same from runs that are widened already; these have whole groups only, two or more. In assembly, since
+// the loop over a row is short: what changes rarely lies on the stack.
+// clang-format off
+static __attribute__((naked, noinline, unused)) void ft_cm4_windows_weave(
+    const ft_cm4_window *w __attribute__((unused)), int32_t at_a __attribute__((unused)),
+    int32_t at_b __attribute__((unused)), uint32_t *to __attribute__((unused))) {
+    // Stack: 0 row_a, 4 row_b, 8 at_a, 12 at_b, 16 rounds of a row's loop, 20 where to enter it, 24 an odd group.
+    // r0, r7: the two runs; r11: rows left; r2: rounds; lr: output.
+    __asm volatile(
+        "push.w {r4-r11, lr}\n"
+        "mov lr, r3\n"
+        "ldm.w r0, {r4-r7}\n"
+        "sub sp, #28\n"
+        "strd r6, r7, [sp]\n"
+        "strd r1, r2, [sp, #8]\n"
+        "mov r11, r4\n"
+        "mov r6, r5\n"
+        "lsrs r3, r6, #1\n"
+        "and.w r8, r6, #1\n"
+        "adds r2, r3, #5\n"
+        "movs r4, #6\n"
+        "udiv r2, r2, r4\n"
+        "mul r4, r2, r4\n"
+        "subs r4, r4, r3\n"
+        "add.w r4, r4, r4, lsl #1\n"
+        "adr.w r3, 2f + 1\n"
+        "add.w r3, r3, r4, lsl #2\n"
+        "strd r2, r3, [sp, #16]\n"
+        "str.w r8, [sp, #24]\n"
+        "1: ldm.w sp, {r1-r6}\n"
+        "ldr.w r0, [r1], #4\n"
+        "ldr.w r7, [r2], #4\n"
+        "strd r1, r2, [sp]\n"
+        "add r0, r3\n"
+        "add r7, r4\n"
+        "mov r2, r5\n"
+        "bx r6\n"
+        ".balign 4\n"
+        "2:\n" FT_X4(FT_WEAVE_2) FT_WEAVE_2 FT_WEAVE_2
+        "subs r2, #1\n"
+        "bne.n 2b\n"
+        "ldr.w r2, [sp, #24]\n"
+        "cbz r2, 3f\n"
+        "ldm.w r0, {r3, r4}\n"
+        "ldm.w r7, {r5, r6}\n"
+        "stm.w lr!, {r3-r6}\n"
+        "3: subs.w r11, r11, #1\n"
+        "bne.n 1b\n"
+        "add sp, #28\n"
+        "pop.w {r4-r11, pc}\n");
 }
+// clang-format on
 
 #endif

@@ -33,10 +33,11 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     if found is None or shift2 > 0:
         return None
     low, high = int(layer.clamp[0]), int(layer.clamp[1])
+    routine = f"ft_cm4_add_{'relu' if low >= zero else 'full'}"
     return Kernel(
-        title="four values at a time, one input by table",
+        title="one input by table, exact rescaling",
         headers=("cm4_add.h",),
-        call=f"ft_cm4_add_s8($params, $in{first - 1}, $in{second - 1}, $out0, $scratch);",
+        call=f"ft_cm4_add_s8($params, {routine}, $in{first - 1}, $in{second - 1}, $out0, $scratch);",
         params=Params(
             "ft_cm4_add",
             {
@@ -47,7 +48,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
                 "shift2": shift2,
                 "m": found.m,
                 "c": found.c,
-                "d": 0 if low >= zero else found.d,
+                "d": found.d,
                 "e": found.e,
                 "out_min": low,
                 "out_max": high,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +19,15 @@ MAX_ROWS = 16
 DIRECT, BYTES, WORDS = 0, 1, 2
 """Where a window's rows come from; see ``cm4_conv_2d.h``."""
 
+_WIDE_FIELDS = frozenset(("in_bytes", "out_w", "conv_w", "row_bytes"))
+
 _FEW_WEIGHTS = 512
 """First layers with no more weights than this are always widened: half a kilobyte that pays."""
 
 _ODD_WIDTH = 32
 """Rows of fewer pixels than this are computed two together where their number is odd."""
 
-_HALF_STEPS, _HALF_STEP_BYTES = 9, 92
+_HALF_STEPS, _HALF_STEP_BYTES = 12, 92
 _WIDE_STEPS, _WIDE_STEP_BYTES = 16, 40
 
 
@@ -54,12 +57,15 @@ class Geometry:
     last: int
     tail: int
     groups: int
+    shared: int
+    left_bytes: int
 
     def scratch_bytes(self, out_c: int, pooled: bool) -> int:
         """Return the working memory: windows, pooling's sums, the bytes left over, ring."""
         ring_rows = 1 if self.source == DIRECT else self.rows
         sums = -(-out_c // 4) * 16 if pooled else 0
-        return self.groups * 16 + sums + (self.tail * 8 + 8 if self.last else 0) + ring_rows * self.row_bytes
+        windows = (self.groups + self.shared * self.whole) * 16
+        return windows + sums + 2 * self.left_bytes + ring_rows * self.row_bytes
 
 
 def specialise(layer: Layer, optimize: str) -> Kernel | None:
@@ -101,7 +107,7 @@ def geometry(layer: Conv2D, wide: bool) -> Geometry:
         # All pixels are neighbours: one row of them.
         pixels = layer.batches * layer.in_h * layer.in_w
         shape = (1, 1, pixels, 1, pixels)
-    source = DIRECT if not padded else WORDS if c % 4 == 0 else BYTES
+    source = DIRECT if not padded else WORDS if c % 4 == 0 and window.k_w * c >= 8 else BYTES
     scale = 2 if source == WORDS else 1
     ring_bytes = max(window.pad_left + layer.in_w, reach) * c * scale
     if source == DIRECT:
@@ -113,6 +119,9 @@ def geometry(layer: Conv2D, wide: bool) -> Geometry:
     whole, last = divmod(window.k_w * c, 4)
     tail = -(-window.k_h * last // 4)
     groups = window.k_h * whole + tail
+    # Rows of windows under one maximum overlap.
+    shared = (layer.pool.k_h - 1) * window.stride_h if pooled and window.stride_h < window.k_h else 0
+    left_bytes = -(-(window.k_h + shared) * last // 4) * 4 + 4 if last else 0
     return Geometry(
         batches=shape[0],
         in_h=shape[1],
@@ -132,6 +141,8 @@ def geometry(layer: Conv2D, wide: bool) -> Geometry:
         tail=tail,
         # The half packing takes two groups at a time.
         groups=groups if wide else -(-groups // 2) * 2,
+        shared=shared,
+        left_bytes=left_bytes,
     )
 
 
@@ -197,9 +208,14 @@ def _taps(layer: Conv2D, shape: Geometry) -> NDArray[np.int64]:
     whole = runs[:, :, : shape.whole * 4].reshape(layer.out_c, -1)
     left = runs[:, :, shape.whole * 4 :].reshape(layer.out_c, -1)
     result = np.zeros((layer.out_c, shape.groups * 4), dtype=np.int64)
-    result[:, : whole.shape[1]] = whole
-    result[:, whole.shape[1] : whole.shape[1] + left.shape[1]] = left
+    result[:, : left.shape[1]] = left
+    result[:, shape.tail * 4 : shape.tail * 4 + whole.shape[1]] = whole
     return result.reshape(layer.out_c, shape.groups, 4)
+
+
+def narrow(fields: Mapping[str, int | float | tuple[int, ...]]) -> bool:
+    """Tell whether the parameters fit the struct, which has 16 bits for all but a few."""
+    return all(name in _WIDE_FIELDS or (isinstance(v, int) and abs(v) < 1 << 15) for name, v in fields.items())
 
 
 def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
@@ -211,23 +227,27 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
     bounds = rescaling.sum_bounds(flat, bias)
     constants = rescaling.channels(layer.rescale, layer.out_zero, bounds, None if wide else rescaling.HALF_BITS)
     grouped = _taps(layer, shape)
+    parameters = fields(layer, shape, wide=wide, clamp=(int(layer.clamp[0]), int(layer.clamp[1])))
+    if not narrow(parameters):
+        return None
     if constants is None or not (wide or packing.half_fits(grouped)):
         return None
-    low, high = int(layer.clamp[0]), int(layer.clamp[1])
-    tail = "max" if pooled else "relu" if low >= layer.out_zero else "full"
+    tail = "max" if pooled else "relu" if int(layer.clamp[0]) >= layer.out_zero else "full"
     if tail == "full" and not wide and not all(c.corrected for c in constants):
         return None
     stream = _stream(bias, grouped, constants, wide, tail)
     arrays = {"stream": Constant("int32_t", stream)}
     if pooled:
         arrays["rescaling"] = Constant("int32_t", np.array([c.words(d=True) for c in constants], dtype=np.int32))
-    routine = f"ft_gemm_{'wide' if wide else 'half'}_{tail}"
-    second = "$rescaling" if pooled else "0"
+    routine = f"ft_gemm_{'wide' if wide else 'half'}_{'first' if pooled else tail}"
+    more, last = (routine.replace("first", "max"), "$rescaling") if pooled else ("0", "0")
+    widen = "weave" if shape.source == WORDS else "wide" if wide else "half"
     return Kernel(
         title=_title(shape, wide),
         headers=("cm4_conv_2d.h",),
-        call=f"ft_cm4_conv_2d_s8($params, {routine}, $stream, {second}, $in0, $out0, $scratch);",
-        params=Params("ft_cm4_conv_2d", fields(layer, shape, wide=wide, clamp=(low, high))),
+        call=f"ft_cm4_conv_2d_s8($params, {routine}, {more}, ft_cm4_windows_{widen},\n"
+        f"                  $stream, {last}, $in0, $out0, $scratch);",
+        params=Params("ft_cm4_conv_2d", parameters),
         constants=arrays,
         scratch_bytes=shape.scratch_bytes(layer.out_c, pooled),
         in_place=(0,) if in_place(layer, shape) else (),
@@ -289,6 +309,8 @@ def fields(
         "last": shape.last,
         "tail": shape.tail,
         "groups": shape.groups,
+        "shared": shape.shared,
+        "left_bytes": shape.left_bytes,
         "skip": skip,
         "pairs": layer.out_c // 2,
         "rest": layer.out_c % 2,

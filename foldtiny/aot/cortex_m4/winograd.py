@@ -50,6 +50,8 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
         groups=layer.in_c // 4,
     )
     fields = conv_2d.fields(layer, shape, wide=True, clamp=(low, high))
+    if not conv_2d.narrow(fields):
+        return None
     return Kernel(
         title="Winograd F(2x2, 3x3), 2 channels x 2 tiles",
         headers=("cm4_winograd.h",),
