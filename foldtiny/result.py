@@ -59,12 +59,24 @@ class RamBytes:
 
 
 @dataclass(frozen=True, slots=True)
+class EstimatedTime:
+    """Cycles of one inference by a timing model of the processor: never measured, a range, with what it assumes."""
+
+    cycles_low: int
+    cycles_high: int
+    ms_low: float
+    ms_high: float
+    model: str
+    assumptions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Latency:
     """Time of one inference.
 
     ``instructions`` are counted on the simulated board (None on hardware); ``ms`` is the median time: measured on
     hardware, and on a simulated board what the instructions take at the board's clock at one instruction a cycle
-    (``basis`` says which).
+    (``basis`` says which). ``estimated`` stands beside it where there is a timing model of the board's processor.
     """
 
     instructions: int | None
@@ -73,6 +85,7 @@ class Latency:
     basis: str
     ms_min: float | None = None
     ms_p95: float | None = None
+    estimated: EstimatedTime | None = None
 
 
 @dataclass(frozen=True, slots=True)

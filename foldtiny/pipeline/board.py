@@ -15,6 +15,7 @@ from foldtiny import aot, reference
 from foldtiny.aot import host
 from foldtiny.boards import Board
 from foldtiny.device import build as firmware_build
+from foldtiny.device import cycles
 from foldtiny.device.measure import measure, measure_port
 from foldtiny.device.target import Target
 from foldtiny.device.versions import program_version
@@ -25,7 +26,7 @@ from foldtiny.pipeline.request import DeployRequest
 from foldtiny.progress import ProgressFn, Reporter
 from foldtiny.project import Project
 from foldtiny.resources import write_atomic
-from foldtiny.result import Accuracy, BitExact, FlashBytes, Latency, RamBytes
+from foldtiny.result import Accuracy, BitExact, EstimatedTime, FlashBytes, Latency, RamBytes
 from foldtiny.stages import StageOutput, StageRecord, Workspace, file_hash, tree_hash
 
 # A float32 network may add in another order than the reference; this much of the largest output is allowed.
@@ -176,6 +177,9 @@ def _measure(
     result = measured.to_dict() | {"port": where if isinstance(where, str) else None}
     result |= {"tolerance": FLOAT_TOLERANCE * largest if model.precision == "float32" else 0.0}
     _judge(board, model, result)
+    if isinstance(where, Path) and cycles.supports(board):
+        progress("estimating cycles", 1.0)
+        result["estimated"] = cycles.estimate(board, where, [a.tobytes() for a in model.inputs[0]]).to_dict()
     exact = result["bit_exact"]
     summary = f"{exact['matching']}/{exact['checked']} bit-exact"
     if result["tolerance"]:
@@ -232,6 +236,7 @@ def _summarise(
             basis=_basis(board, measured),
             ms_min=latency["ms_min"],
             ms_p95=latency["ms_p95"],
+            estimated=_estimated(measured.get("estimated")),
         ),
         bit_exact=BitExact(
             checked=measured["bit_exact"]["checked"],
@@ -247,6 +252,15 @@ def _summarise(
             "measurement": str(directory / "measure.json"),
         },
         records=records,
+    )
+
+
+def _estimated(found: dict[str, Any] | None) -> EstimatedTime | None:
+    if found is None:
+        return None
+    return EstimatedTime(
+        **{name: found[name] for name in ("cycles_low", "cycles_high", "ms_low", "ms_high", "model")},
+        assumptions=tuple(found["assumptions"]),
     )
 
 
