@@ -194,6 +194,30 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: foldtiny monitor --board esp-eye --image boot.png")
+def monitor(
+    board: Annotated[str, typer.Option(help="Which board: see `foldtiny boards`.")],
+    port: Port = "auto",
+    serial: Serial = None,
+    image: Annotated[list[Path] | None, typer.Option(help="A PNG file, or a folder of them; may be repeated.")] = None,
+    data: Annotated[str, typer.Option(help="Without --image: images to show, as --data of deploy.")] = "auto",
+    invert: Annotated[bool, typer.Option("--invert", help="Swap light and dark of --image.")] = False,
+    count: Annotated[int, typer.Option(help="Stop after so many; 0: all of --image, --data until Ctrl-C.")] = 0,
+    interval: Annotated[float, typer.Option(help="Seconds from one picture to the next.")] = 0.5,
+    output: Output = Path("build"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+) -> None:
+    """Show pictures to the board that was deployed to, and what it sees in them."""
+    from foldtiny.console import ConsoleReporter, print_sighting
+    from foldtiny.pipeline.monitor import MonitorRequest
+    from foldtiny.pipeline.monitor import monitor as run
+
+    request = MonitorRequest(board, port, serial, tuple(image or ()), data, invert, count, interval, output)
+    with ConsoleReporter() as reporter:
+        for sighting in run(request, reporter):
+            print_sighting(sighting, as_json=as_json)
+
+
 @app.command(epilog="Example: foldtiny train --model lenet5 --data fashion-mnist --epochs 16 -o lenet5.pt")
 def train(
     model: Annotated[str, typer.Option(help="A network of the zoo.")] = "lenet5",

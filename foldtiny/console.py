@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from foldtiny.boards import Board
     from foldtiny.device.doctor import Check
+    from foldtiny.pipeline.monitor import Sighting
     from foldtiny.result import DeployResult
 
 
@@ -171,6 +172,10 @@ def _rows(result: DeployResult) -> list[tuple[str, str, str]]:
         rows.append(("instructions", f"{latency.instructions:,}", f"one inference, {result.source}"))
     if latency.ms is not None:
         rows.append(("time", f"{latency.ms:.3g} ms", f"{latency.basis}; median of {latency.runs}"))
+    if latency.estimated is not None:
+        e = latency.estimated
+        cost = f"{e.cycles_low / 1e6:.3g}–{e.cycles_high / 1e6:.3g} M cycles by the timing table, without wait states"
+        rows.append(("estimated", f"{e.ms_low:.3g}–{e.ms_high:.3g} ms", cost))
     name = "bit-exact" if result.precision == "int8" else "equal"
     detail = f"outputs against {exact.reference}"
     if exact.tolerance:
@@ -218,6 +223,28 @@ def print_checks(checks: list[Check]) -> None:
             console.print(f"       {'':<22} → {escape(check.mend)}", soft_wrap=True)
     bad = sum(check.status != "ok" for check in checks)
     console.print(f"{len(checks)} checks, {bad} to look at" if bad else f"{len(checks)} checks, all ok")
+
+
+def print_sighting(sighting: Sighting, *, as_json: bool = False) -> None:
+    """Print what a board saw in a picture, on stdout: one line, at once."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    if as_json:
+        import json
+
+        sys.stdout.write(json.dumps(sighting.to_dict(), sort_keys=True) + "\n")
+        sys.stdout.flush()
+        return
+    mark = {None: " ", True: "[green]✓[/]", False: "[red]✗[/]"}[sighting.right]
+    time = f"{sighting.milliseconds:.3g} ms{' simulated' if sighting.simulated else ''}"
+    was = f", it is {escape(sighting.expected)}" if sighting.right is False and sighting.expected else ""
+    bar = "█" * round(20 * sighting.confidence)
+    Console(highlight=False).print(
+        f"{mark} [bold]{escape(sighting.name):<14}[/] {sighting.confidence:6.1%} {bar:<20} {time}  "
+        f"[dim]{escape(sighting.picture)}{was}[/]",
+        soft_wrap=True,
+    )
 
 
 def ask(question: str) -> bool:
