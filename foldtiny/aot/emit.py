@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from string import Template
 
 from foldtiny.aot.emit_c import array, comment_text, number, params, quoted, statement
@@ -60,11 +61,15 @@ def files(job: Job) -> dict[str, str]:
     return result
 
 
+@cache
+def _header_text(name: str) -> str:
+    # A target's own headers lie in a folder of theirs; in the project all files are neighbours.
+    return next((root("firmware") / "kernels").rglob(name)).read_text(encoding="utf-8")
+
+
 def _add_header(name: str, result: dict[str, str]) -> None:
     if name not in result:
-        # A target's own headers lie in a folder of theirs; in the project all files are neighbours.
-        path = next((root("firmware") / "kernels").rglob(name))
-        result[name] = path.read_text(encoding="utf-8")
+        result[name] = _header_text(name)
         for included in _INCLUDE.findall(result[name]):
             _add_header(included, result)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 EXACT_PIECES = 40
 """Up to as many pieces, orders are searched until the best is proven, or ``_SEARCH_STEPS`` are spent."""
 
-_SEARCH_STEPS = 30_000
+_SEARCH_STEPS = 20_000
 
 Gaps = Sequence[Mapping[int, tuple[int, int]]]
 """For each piece (below, above) of each other piece that it has to heed."""

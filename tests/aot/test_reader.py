@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 import numpy as np
@@ -187,31 +186,6 @@ def _compiles_or_says_why(data: bytes) -> bool:
         assert error.message and error.hint and "\n" not in str(error)
         return False
     return True
-
-
-def test_mutated_files_end_in_code_or_in_one_sentence() -> None:
-    generator = random.Random(3)
-    originals = [
-        networks.lenet5(),
-        networks.residual(),
-        networks.separable(),
-        *(make() for make, _ in REFUSED.values()),
-    ]
-    compiled = 0
-    for _ in range(800):
-        data = bytearray(generator.choice(originals))
-        for _ in range(generator.choice((1, 1, 2, 8))):
-            # The tables lie at both ends, the weights in between.
-            near = generator.randrange(min(len(data), 2000))
-            at = near if generator.random() < 0.5 else len(data) - 1 - near
-            if generator.random() < 0.3:
-                data[at : at + 4] = generator.choice(
-                    (b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\0\0\0\0")
-                )
-            else:
-                data[at] = generator.randrange(256)
-        compiled += _compiles_or_says_why(bytes(data))
-    assert 0 < compiled < 800
 
 
 def test_truncated_files_end_in_one_sentence() -> None:
