@@ -205,7 +205,8 @@ def _sequence(readers: list[_Reader], blocks: IntArray, least: int) -> tuple[Int
             break
         cost = np.where(movable, cost, np.inf)
         # Wide groups lose several channels a step: the order hardly changes, and each step costs width^2.
-        several = min(alive.size - least, max(1, alive.size // 200)) if len(left) == 1 else 1
+        batch = max(1, alive.size // (50 if alive.size > 512 else 200))
+        several = min(alive.size - least, batch) if len(left) == 1 else 1
         chosen = np.argsort(cost, kind="stable")[:several]
         rest = np.setdiff1d(np.arange(alive.size), chosen)
         spent = 0.0

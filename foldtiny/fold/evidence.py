@@ -26,7 +26,7 @@ from foldtiny.fold.merge import Matrix
 from foldtiny.fold.trace import tensors
 
 #: Multiply-accumulates to spend on synthetic images, and the bounds on their number.
-_WORK, _LEAST, _MOST = 1.5e10, 32, 512
+_WORK, _LEAST, _MOST = 1.5e10, 8, 512
 _CHUNK = 1.0e9
 
 
@@ -73,6 +73,8 @@ def gather(
         Real, unlabelled images; without them, synthetic ones.
     """
     network = copy.deepcopy(work).float().eval()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)  # gradients flow to the outputs of layers, from inputs that ask for them
     meter = _Meter(network, groups)
     single = max(1, macs // max(1, _batch(inputs)))
     count = int(min(_MOST, max(_LEAST, _WORK / single))) if images is None else len(images)
@@ -176,13 +178,13 @@ class _Meter:
 
     def measure(self, arguments: tuple[Any, ...], rng: np.random.Generator) -> None:
         with torch.enable_grad():
+            arguments = tuple(_asking(value) for value in arguments)
             outputs = [t for t in tensors(self._network(*arguments)) if t.is_floating_point() and t.requires_grad]
             score = torch.zeros(())
             for output in outputs:
                 signs = rng.choice([-1.0, 1.0], size=tuple(output.shape)).astype(np.float32)
                 score = score + (output * torch.from_numpy(signs)).sum()
             score.backward()
-        self._network.zero_grad(set_to_none=True)
         self._images += _batch(arguments)
 
     def moments(self) -> dict[tuple[str, str], Matrix]:
@@ -219,6 +221,11 @@ def _channels_first(module: nn.Module, value: torch.Tensor) -> torch.Tensor:
         axis = value.ndim - len(module.kernel_size) - 1
         return value.movedim(axis, 0).flatten(1)
     return value.reshape(-1, value.shape[-1]).T
+
+
+def _asking(value: Any) -> Any:
+    floating = isinstance(value, torch.Tensor) and value.is_floating_point()
+    return value.detach().requires_grad_() if floating else value
 
 
 def _batch(inputs: tuple[Any, ...]) -> int:
