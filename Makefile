@@ -2,6 +2,7 @@
 #
 #   make deploy [BOARD=esp-eye] [SPARSITY=0.25]    install what is missing, then fold, compile and run on the board
 #   make test                                      install what is missing, then run every check and test
+#   make bench                                     print what the kernels cost, with the goals beside it
 #
 # Set-up leaves stamps in .venv/, so that a second run does none of it.
 
@@ -56,6 +57,10 @@ fast: $(READY_TEST)
 
 slow: $(READY_TEST)
 	$(BIN)/python -m pytest -q -m "slow and not board" -n $(JOBS) --durations=15
+
+# Instructions, RAM and estimated cycles of whole networks on every simulated board, with the goals beside them.
+bench: $(READY_TEST)
+	$(BIN)/python benchmarks/run.py
 
 format: $(READY_TEST)
 	$(BIN)/ruff check --fix .

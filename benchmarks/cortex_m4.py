@@ -29,6 +29,10 @@ GOALS = {
     ("resnet8", "speed"): (9.2, None),
     ("ds-cnn", "size"): (2.9, 16.0),
     ("ds-cnn", "speed"): (2.5, None),
+    ("mobilenet-v1", "size"): (7.5, 55.0),
+    ("mobilenet-v1", "speed"): (6.8, None),
+    ("autoencoder", "size"): (0.24, 1.2),
+    ("autoencoder", "speed"): (0.20, None),
 }
 """Millions of instructions and KiB of RAM for one inference."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.aot.tflite_builder import NONE, RELU, VALID, Builder
+from tests.cortex_m4.generated import autoencoder, mobilenet_v1
 
 LENET5_CHANNELS = (14, 55, 443, 222)
 """LeNet5-2x (16, 64, 512, 256) folded by 25 %, as the poster's table has it."""
@@ -64,12 +65,13 @@ def shared(name: str) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-NAMES = ("lenet5", "resnet8", "ds-cnn")
-"""What ``load`` knows; all but the first need files that are not part of foldtiny."""
+NAMES = ("lenet5", "resnet8", "ds-cnn", "mobilenet-v1", "autoencoder")
+"""What ``load`` knows; ResNet8 and DS-CNN need files that are not part of foldtiny."""
 
 
 def load(name: str) -> bytes | None:
     """Return a network by name, or None where its file is missing."""
-    if name == "lenet5":
-        return lenet5()
+    built = {"lenet5": lenet5, "mobilenet-v1": mobilenet_v1, "autoencoder": autoencoder}
+    if name in built:
+        return built[name]()
     return shared({"resnet8": "resnet8_cifar10_int8.tflite", "ds-cnn": "dscnn_kws_int8.tflite"}[name])
