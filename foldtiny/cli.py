@@ -56,7 +56,7 @@ Port = Annotated[
     str,
     typer.Option(
         help="auto (a connected board, else its simulated twin), sim, a serial port such as /dev/ttyACM0 or COM3, "
-        "socket://host:port, rfc2217://host:port."
+        "socket://host:port, rfc2217://host:port, ssh://user@host."
     ),
 ]
 Serial = Annotated[str | None, typer.Option(help="USB serial number of the board, where several are connected.")]

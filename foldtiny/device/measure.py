@@ -224,7 +224,7 @@ def measure_device(
     return Measurement(
         source=source,
         simulator=board.simulator.title if source == "simulated" else None,
-        meaning=board.simulator.meaning if source == "simulated" else f"{hello.tick_kind} of the board's own clock",
+        meaning=_meaning(board, hello),
         hello=hello,
         latency=_latency(hello, ticks),
         stack=device.stack(),
@@ -254,6 +254,14 @@ def check(device: Device, board: Board, model_hash: str | None = None) -> Hello:
     if model_hash is not None:
         device.check_model(model_hash)
     return hello
+
+
+def _meaning(board: Board, hello: Hello) -> str:
+    if not hello.simulated:
+        return f"{hello.tick_kind} of the board's own clock"
+    if hello.tick_kind == "instructions":
+        return board.simulator.meaning
+    return "time that the simulator took on this machine, which says nothing about the board"
 
 
 def _raw(sample: Sample) -> list[bytes]:

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from foldtiny.device import ssh
 from foldtiny.errors import LinkError
 
 BAUD = 115200
-URL_SCHEMES = ("socket", "rfc2217")
+URL_SCHEMES = ("socket", "rfc2217", ssh.SCHEME)
 # A read comes back this soon, with or without bytes; whoever reads keeps the time. Setting the limit per read instead
 # would reconfigure the port each time.
 _READ_LIMIT_S = 0.002
@@ -41,6 +42,8 @@ def open_port(name: str) -> Port:
     LinkError
         If there is no such port, another program holds it, or this user may not open it.
     """
+    if name.startswith(f"{ssh.SCHEME}://"):
+        return ssh.SshPort(name)
     import serial
 
     try:
@@ -51,7 +54,7 @@ def open_port(name: str) -> Port:
 
 
 def is_url(name: str) -> bool:
-    """Say whether a port is on another machine (``socket://…``, ``rfc2217://…``)."""
+    """Say whether a port is on another machine (``socket://…``, ``rfc2217://…``, ``ssh://…``)."""
     return name.partition("://")[0] in URL_SCHEMES
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from foldtiny import boards
 from foldtiny.boards import Board
-from foldtiny.device import discover
+from foldtiny.device import discover, ssh
 from foldtiny.device import ports as serial_ports
 from foldtiny.device.discover import Connected
 from foldtiny.errors import LinkError, UsageError
@@ -63,11 +63,16 @@ def choose(board: Board, port: str = "auto", serial: str | None = None, *, flash
 def _remote(board: Board, port: str, serial: str | None, flash: bool) -> Target:
     if not serial_ports.is_url(port):
         raise UsageError(
-            f"--port is '{port}' (allowed: auto, sim, a serial port, socket://host:port, rfc2217://host:port)",
+            f"--port is '{port}' (allowed: auto, sim, a serial port, socket://host:port, rfc2217://host:port, ssh://host)",
             "choose one of these",
         )
     if serial is not None:
         raise UsageError("--serial chooses among the boards of this machine", f"leave it out with --port {port}")
+    if port.startswith(f"{ssh.SCHEME}://"):
+        ssh.command(port, "true")  # checks the address
+        if board.hardware is not None:
+            raise UsageError(f"a {board.name} has no SSH server", "name the serial port that it is on")
+        return Target(port, None, flash)
     if flash:
         how = f"`pio run -e {board.hardware.environment} -t upload`" if board.hardware else "copying and starting it"
         raise UsageError(
@@ -117,7 +122,7 @@ def _check_flash(board: Board, connected: Connected, flash: bool) -> None:
     if flash and board.hardware is None:
         raise UsageError(
             f"a {board.name} is not flashed over a serial port",
-            f"{_start_there()}, then measure with --port socket://ADDRESS:7777 --no-flash",
+            "flash and measure it with --port ssh://USER@HOST",
         )
     if not flash and discover.in_bootloader(connected, board):
         raise LinkError(
@@ -129,13 +134,8 @@ def _check_flash(board: Board, connected: Connected, flash: bool) -> None:
 def _why_twin(board: Board) -> str:
     twin = f"this runs on its simulated twin ({board.simulator.title})"
     if board.hardware is None:
-        real = f"for a real one, {_start_there()}, and use --port socket://ADDRESS:7777 --no-flash"
-        return f"a {board.name} is not flashed over a serial port: {twin}; {real}"
+        return f"{twin}; a real {board.name} is reached with --port ssh://USER@HOST"
     return f"no {board.name} is connected: {twin}"
-
-
-def _start_there() -> str:
-    return "copy firmware.elf to it and run `socat TCP-LISTEN:7777,reuseaddr EXEC:./firmware.elf` there"
 
 
 def _listing(found: list[Connected]) -> str:

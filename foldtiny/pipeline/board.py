@@ -112,10 +112,9 @@ def run_on_board(
     # What happens on a real board is never taken from an earlier run.
     live = workspace if target.port is None else Workspace(directory, reporter, reuse=False)
     port = target.port
-    if target.connected is not None and target.flash:
-        connected = target.connected
+    if target.flash:
         flashed = live.run(
-            "flash", lambda progress: hardware.flash(project, environment, connected, progress), inputs={}
+            "flash", lambda progress: hardware.flash(project, environment, target, elf, progress), inputs={}
         )
         records.append(flashed)
         port = flashed.result["port"]
@@ -269,7 +268,7 @@ def _basis(board: Board, measured: dict[str, Any]) -> str:
         return "measured on the board"
     if measured["latency"]["unit"] == "instructions":
         return f"simulated: instructions at {board.clock_hz / 1e6:g} MHz, one a cycle"
-    return f"simulated: {board.simulator.meaning}"
+    return f"simulated: {measured['meaning']}"
 
 
 def _fields(accuracy: Accuracy) -> dict[str, Any]:

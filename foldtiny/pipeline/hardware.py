@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from foldtiny.device import flash as flashing
-from foldtiny.device.discover import Connected
+from foldtiny.device import ssh
 from foldtiny.device.link import Device
 from foldtiny.device.measure import check
 from foldtiny.device.target import Target
@@ -30,9 +32,15 @@ def environment(project: Project, target: Target, model_hash: str, reporter: Rep
     return (project.environments["hardware"] if real else None) or board.simulator.environment
 
 
-def flash(project: Project, environment: str, connected: Connected, progress: ProgressFn) -> StageOutput:
+def flash(project: Project, environment: str, target: Target, program: Path, progress: ProgressFn) -> StageOutput:
     """Write the firmware onto the board; the result names the port on which it came back."""
-    after = flashing.flash(project, environment, connected, progress=progress)
-    moved = f", which came back as {after.port}" if after.port != connected.port else ""
-    result = {"port": after.port, "serial": after.serial, "flashed_through": connected.port}
-    return StageOutput(result, f"{project.board.title} on {connected.port}{moved}")
+    if target.connected is None:
+        assert target.port is not None
+        machine = ssh.copy(target.port, program)
+        about = ", ".join(part for part in (machine.model, machine.governor and f"governor {machine.governor}") if part)
+        summary = f"copied to {target.port}{f' ({about})' if about else ''}"
+        return StageOutput({"port": target.port, "serial": None, "machine": machine.to_dict()}, summary)
+    after = flashing.flash(project, environment, target.connected, progress=progress)
+    moved = f", which came back as {after.port}" if after.port != target.port else ""
+    result = {"port": after.port, "serial": after.serial, "flashed_through": target.port}
+    return StageOutput(result, f"{project.board.title} on {target.port}{moved}")

@@ -32,7 +32,10 @@ def test_auto_without_a_board_is_the_twin_and_says_so(desk: Desk) -> None:
     target = choose(NANO)
     assert target.port is None
     assert target.note == ("no nano33ble is connected: this runs on its simulated twin (QEMU mps2-an386 Cortex-M4F)")
-    assert "is not flashed over a serial port: this runs on its simulated twin" in str(choose(JETSON).note)
+    assert choose(JETSON).note == (
+        "this runs on its simulated twin (QEMU user mode Cortex-A57); "
+        "a real jetson-nano is reached with --port ssh://USER@HOST"
+    )
 
 
 def test_sim_never_looks(desk: Desk, tmp_path: Path) -> None:
@@ -77,15 +80,14 @@ def test_several_boards(desk: Desk, tmp_path: Path) -> None:
         ("esp-eye", "sim", "X", True, 2, "--serial and --no-flash are for real boards, not for --port sim"),
         ("esp-eye", "sim", None, False, 2, "--serial and --no-flash are for real boards, not for --port sim"),
         ("esp-eye", "http://x", None, False, 2,
-         "--port is 'http://x' (allowed: auto, sim, a serial port, socket://host:port, rfc2217://host:port)"),
+         "--port is 'http://x' (allowed: auto, sim, a serial port, socket://host:port, rfc2217://host:port, ssh://host)"),
         ("esp-eye", "socket://x:1", None, True, 2,
          "a board behind socket://x:1 cannot be flashed from here; put the firmware on it there, with "
          "`pio run -e esp-eye -t upload`, and repeat with --no-flash"),
         ("esp-eye", "rfc2217://x:1", "X", False, 2, "--serial chooses among the boards of this machine"),
         ("jetson-nano", "DIR/other", None, True, 2,
-         "a jetson-nano is not flashed over a serial port; copy firmware.elf to it and run "
-         "`socat TCP-LISTEN:7777,reuseaddr EXEC:./firmware.elf` there, then measure with "
-         "--port socket://ADDRESS:7777 --no-flash"),
+         "a jetson-nano is not flashed over a serial port; flash and measure it with --port ssh://USER@HOST",
+        ),
     ],
 )  # fmt: skip
 def test_one_sentence(
