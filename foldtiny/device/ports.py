@@ -46,8 +46,11 @@ def open_port(name: str) -> Port:
         return ssh.SshPort(name)
     import serial
 
+    limits: dict[str, float] = {"timeout": _READ_LIMIT_S, "write_timeout": _WRITE_LIMIT_S}
+    if name.startswith("rfc2217://"):
+        del limits["write_timeout"]  # pyserial refuses it there; its socket has a limit of its own
     try:
-        port: Port = serial.serial_for_url(name, baudrate=BAUD, timeout=_READ_LIMIT_S, write_timeout=_WRITE_LIMIT_S)
+        port: Port = serial.serial_for_url(name, baudrate=BAUD, **limits)
     except (OSError, ValueError) as error:
         raise _explain(name, error) from error
     return port

@@ -166,3 +166,50 @@ def test_line_through_a_socket(host_board: Board, host_elf: Path) -> None:
     server.close()
     with pytest.raises(LinkError, match=r"^the port socket://127\.0\.0\.1:1 cannot be opened: .*; check the name and"):
         Device.open("socket://127.0.0.1:1")
+
+
+def test_line_through_rfc2217(host: simulate.Simulator) -> None:
+    """A serial server on another host, as pyserial's own example implements it, with the firmware on its port."""
+    import socket
+
+    import serial
+    import serial.rfc2217
+
+    class Pty(serial.Serial):  # type: ignore[misc]
+        """A pty has no modem lines."""
+
+        cts = dsr = ri = cd = dtr = rts = False
+
+    class Writer:
+        def __init__(self, connection: socket.socket) -> None:
+            self._connection = connection
+
+        def write(self, data: bytes) -> None:
+            self._connection.sendall(data)
+
+    def to_board(connection: socket.socket, manager: serial.rfc2217.PortManager, port: serial.Serial) -> None:
+        while received := connection.recv(1024):
+            port.write(b"".join(manager.filter(received)))
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection, Pty(host.port, timeout=0.01) as port:
+            manager = serial.rfc2217.PortManager(port, Writer(connection))
+            reader = threading.Thread(target=to_board, args=(connection, manager, port))
+            reader.start()
+            while reader.is_alive():
+                data = port.read(max(1, port.in_waiting))
+                if data:
+                    with contextlib.suppress(OSError):
+                        connection.sendall(b"".join(manager.escape(data)))
+            reader.join()
+
+    server = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=serve)
+    thread.start()
+    with Device.open(f"rfc2217://127.0.0.1:{server.getsockname()[1]}") as device:
+        for sample in fake_model.samples(5):
+            assert device.infer(sample).outputs == fake_model.expected(sample)
+        assert device.retries < 5
+    thread.join()
+    server.close()
