@@ -17,33 +17,36 @@ from tests.kernels.draw import draw_cases
 from tests.kernels.harness import compare, run_cortex_m4, run_host
 
 INT8: dict[str, tuple[SearchStrategy[Case], int]] = {
-    "conv_2d": (weights.conv_2d(), 320),
-    "depthwise_conv_2d": (weights.depthwise_conv_2d(), 220),
-    "fully_connected": (weights.fully_connected(), 220),
-    "max_pool_2d": (simple.pool("MAX"), 120),
-    "average_pool_2d": (simple.pool("AVERAGE"), 120),
-    "mean": (simple.mean(), 160),
-    "add": (simple.elementwise("ADD"), 160),
-    "sub": (simple.elementwise("SUB"), 120),
-    "mul": (simple.elementwise("MUL"), 120),
-    "softmax": (simple.softmax(), 120),
-    "relu": (simple.unary("RELU"), 60),
-    "relu6": (simple.unary("RELU6"), 60),
-    "logistic": (simple.unary("LOGISTIC"), 60),
-    "quantize": (simple.unary("QUANTIZE"), 60),
-    "quantize_from_uint8": (simple.bytes_edge("uint8", "int8"), 30),
-    "quantize_to_uint8": (simple.bytes_edge("int8", "uint8"), 30),
-    "pad": (simple.pad("PAD"), 60),
-    "padv2": (simple.pad("PADV2"), 60),
-    "concatenation": (simple.concatenation(), 60),
-    "split": (simple.split(), 60),
-    "transpose": (simple.transpose(), 60),
-    "strided_slice": (simple.strided_slice(), 60),
-    "hard_swish": (simple.hard_swish(), 80),
-    "resize_nearest_neighbor": (simple.resize(), 60),
-    "transpose_conv": (weights.transpose_conv(), 120),
+    "conv_2d": (weights.conv_2d(), 120),
+    "depthwise_conv_2d": (weights.depthwise_conv_2d(), 90),
+    "fully_connected": (weights.fully_connected(), 90),
+    "max_pool_2d": (simple.pool("MAX"), 50),
+    "average_pool_2d": (simple.pool("AVERAGE"), 50),
+    "mean": (simple.mean(), 60),
+    "add": (simple.elementwise("ADD"), 60),
+    "sub": (simple.elementwise("SUB"), 50),
+    "mul": (simple.elementwise("MUL"), 50),
+    "softmax": (simple.softmax(), 50),
+    "relu": (simple.unary("RELU"), 25),
+    "relu6": (simple.unary("RELU6"), 25),
+    "logistic": (simple.unary("LOGISTIC"), 25),
+    "quantize": (simple.unary("QUANTIZE"), 25),
+    "quantize_from_uint8": (simple.bytes_edge("uint8", "int8"), 20),
+    "quantize_to_uint8": (simple.bytes_edge("int8", "uint8"), 20),
+    "pad": (simple.pad("PAD"), 25),
+    "padv2": (simple.pad("PADV2"), 25),
+    "concatenation": (simple.concatenation(), 300),
+    "split": (simple.split(), 300),
+    "transpose": (simple.transpose(), 25),
+    "strided_slice": (simple.strided_slice(), 25),
+    "hard_swish": (simple.hard_swish(), 30),
+    "resize_nearest_neighbor": (simple.resize(), 25),
+    "transpose_conv": (weights.transpose_conv(), 50),
 }
-"""Each int8 kernel: its generator and how many cases the host compares."""
+"""Each int8 kernel: its generator and how many cases are compiled all the way; ``test_direct.py`` has many more.
+
+The calls of CONCATENATION and SPLIT are different for each layer, so that they are here.
+"""
 
 FLOAT32: dict[str, tuple[SearchStrategy[Case], int]] = {
     "conv_2d": (weights.conv_2d("float32"), 40),
@@ -98,9 +101,14 @@ def test_int8_kernels_have_no_undefined_behaviour(optimize: str, tmp_path: Path,
     not (shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm")),
     reason="needs gcc-arm-none-eabi and qemu-system-arm",
 )
-def test_kernels_equal_the_reference_on_the_simulated_cortex_m4(tmp_path: Path, count_cases: Counter) -> None:
-    cases = [case for strategy, _ in INT8.values() for case in draw_cases(strategy, 18)]
-    cases += [case for strategy, _ in FLOAT32.values() for case in draw_cases(strategy, 3)]
-    compared = compare(cases, run_cortex_m4(cases, tmp_path), tolerance=1e-5)
-    assert compared >= 300
+@pytest.mark.parametrize("optimize", ["size", "speed"])
+def test_layers_equal_the_reference_on_the_simulated_cortex_m4(
+    optimize: str, tmp_path: Path, count_cases: Counter
+) -> None:
+    """The Cortex-M4's own kernels where they serve, plain C where not, tensors overlapping as planned."""
+    cases = [case for strategy, _ in INT8.values() for case in draw_cases(strategy, 12, seed=2)]
+    cases += [case for strategy, _ in FLOAT32.values() for case in draw_cases(strategy, 2, seed=2)]
+    cases += draw_cases(graphs.graph(), 40, seed=2)
+    compared = compare(cases, run_cortex_m4(cases, tmp_path, target="cortex-m4", optimize=optimize), tolerance=1e-5)
+    assert compared >= 360
     count_cases("simulated Cortex-M4", compared)
