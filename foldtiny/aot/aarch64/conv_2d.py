@@ -5,6 +5,7 @@ from __future__ import annotations
 from foldtiny.aot.aarch64 import packing
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
+from foldtiny.aot.overlap import by_pixels
 
 COLUMNS = 2
 
@@ -30,6 +31,8 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
             "channels": Constant("int32_t", packing.channels(layer.rescale, layer.folded_bias())),
         },
         scratch_bytes=0 if direct else (columns + columns % 2) * steps * packing.TAPS,
+        # A pixel's window is copied before its outputs are written; not so where windows are read in place.
+        overlap={} if direct else by_pixels(layer.reads(), layer.out_c),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from foldtiny.aot.aarch64 import packing
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.depthwise_conv_2d import DepthwiseConv2D
+from foldtiny.aot.xtensa.depthwise_conv_2d import ring_overlap
 
 WINDOW, LANES = 3, 8
 
@@ -51,4 +52,5 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
             "channels": Constant("int32_t", packing.channels(layer.rescale, layer.folded_bias(), order)),
         },
         scratch_bytes=WINDOW * row_bytes,
+        overlap=ring_overlap(layer),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from foldtiny.aot.aarch64 import packing
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.fully_connected import FullyConnected
+from foldtiny.aot.overlap import by_pixels, strided
 
 
 def specialise(layer: Layer, optimize: str) -> Kernel | None:
@@ -34,5 +35,6 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
             "channels": Constant("int32_t", packing.channels(layer.rescale, layer.folded_bias())),
         },
         scratch_bytes=packed.shape[1] * packing.TAPS,
-        in_place=(0,) if layer.rows == 1 else (),
+        # A vector is copied before its outputs are written.
+        overlap=by_pixels(strided((layer.rows,), (depth,)), outputs),
     )

@@ -38,6 +38,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
         ),
         constants={f"table{n}": Constant("int32_t", table, table=True) for n, table in enumerate(tables, start=1)},
         in_place=layer.in_place,
+        overlap=dict.fromkeys(layer.in_place, 0),
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
+from foldtiny.aot.overlap import by_pixels
 from foldtiny.aot.xtensa import packing, rescaling
 
 LANES, COLUMNS, TAPS = 4, 2, 2
@@ -32,16 +33,9 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
         params=Params("ft_xt_conv_2d", _params(layer, taps)),
         constants={"weights": Constant("uint8_t", packed), "channels": Constant("int32_t", channels)},
         scratch_bytes=columns * taps + (columns * 4 if layer.pool is not NO_POOL else 0),
-        in_place=(0,) if _in_place(layer) else (),
+        # A pixel's window is copied before its outputs are written.
+        overlap=by_pixels(layer.reads(), layer.out_c),
     )
-
-
-def _in_place(layer: Conv2D) -> bool:
-    """Tell whether both pixels of a pair are copied before an output is written over them, and none after them."""
-    window = layer.window
-    pointwise = window.k_h == window.k_w == window.stride_h == window.stride_w == 1
-    unpadded = (layer.out_h, layer.out_w, window.pad_top, window.pad_left) == (layer.in_h, layer.in_w, 0, 0)
-    return pointwise and unpadded and layer.pool is NO_POOL and layer.out_c <= layer.in_c
 
 
 def _params(layer: Conv2D, taps: int) -> dict[str, int | float | tuple[int, ...]]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.depthwise_conv_2d import DepthwiseConv2D
+from foldtiny.aot.overlap import NOTHING, distance
 from foldtiny.aot.xtensa import rescaling
 
 WINDOW = 3
@@ -55,17 +56,21 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
             "channels": Constant("int32_t", channels),
         },
         scratch_bytes=WINDOW * row_bytes,
-        in_place=(0,) if _in_place(layer) else (),
+        overlap=ring_overlap(layer),
     )
 
 
-def _in_place(layer: DepthwiseConv2D) -> bool:
-    """Tell whether every row that is still to be stored lies behind the outputs written so far."""
-    window = layer.window
-    if layer.batches > 1:
-        return False
-    for oy in range(layer.out_h):
-        stored = min(layer.in_h, oy * window.stride_h + WINDOW - window.pad_top)
-        if stored < layer.in_h and (oy + 1) * layer.out_w > stored * layer.in_w:
-            return False
-    return True
+def ring_overlap(layer: DepthwiseConv2D) -> dict[int, int]:
+    """Return how far the input must start after the output: the rows that a row of outputs lacks are copied first."""
+    row, out_row = layer.in_w * layer.in_c, layer.out_w * layer.out_c
+    reads, written = [], []
+    for b in range(layer.batches):
+        stored = -layer.window.pad_top
+        for y in range(layer.out_h):
+            first = y * layer.window.stride_h - layer.window.pad_top
+            start = max(stored, first)
+            stored = first + layer.window.k_h
+            inside = [r for r in range(start, stored) if 0 <= r < layer.in_h]
+            reads.append((b * layer.in_h + inside[0]) * row if inside else NOTHING)
+            written.append((b * layer.out_h + y + 1) * out_row)
+    return {0: distance(np.array(reads, dtype=np.int64), np.array(written, dtype=np.int64))}

@@ -40,4 +40,5 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
         constants={"weights": Constant("uint8_t", packed), "channels": Constant("int32_t", channels)},
         scratch_bytes=packed.shape[1],
         in_place=(0,),
+        overlap={0: 0},
     )

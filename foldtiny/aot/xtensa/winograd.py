@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
+from foldtiny.aot.overlap import distance
 from foldtiny.aot.xtensa import packing, rescaling
 from foldtiny.aot.xtensa.conv_2d import LANES, TAPS
 
@@ -41,6 +42,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
             "channels": Constant("int32_t", channels),
         },
         scratch_bytes=POSITIONS * (LANES * 2 * 4 + 2 * taps * 2) + layer.in_c,
+        overlap=_overlap(layer),
     )
 
 
@@ -67,6 +69,23 @@ def _pays(layer: Conv2D) -> bool:
     window = layer.window.k_h * layer.window.k_w * layer.in_c
     direct = layer.out_h * layer.out_w * (groups * (11.5 * window + 25) + 6 * window)
     return winograd < direct
+
+
+def _overlap(layer: Conv2D) -> dict[int, int]:
+    """Return how far the input must start after the output: two tiles are read, then their outputs are written."""
+    side, pool = OUTPUTS[layer.window.k_h], layer.pool.k_h
+    height, width = (layer.pooled_h, layer.pooled_w) if layer.pool is not NO_POOL else (layer.out_h, layer.out_w)
+    reads, written = [], []
+    for b in range(layer.batches):
+        tiles = [(y, x) for y in range(0, layer.out_h, side) for x in range(0, layer.out_w, side)]
+        for i in range(0, len(tiles), 2):
+            pair = tiles[i : i + 2]
+            # No pixel of a tile lies before its first row and column, or before the image.
+            first = [(max(y - layer.window.pad_top, 0), max(x - layer.window.pad_left, 0)) for y, x in pair]
+            reads.append(min((b * layer.in_h + y) * layer.in_w + x for y, x in first) * layer.in_c)
+            last = [(min((y + side) // pool, height), min((x + side) // pool, width)) for y, x in pair]
+            written.append(max((b * height + y - 1) * width + x for y, x in last) * layer.out_c)
+    return {0: distance(np.array(reads, dtype=np.int64), np.array(written, dtype=np.int64))}
 
 
 def _points(size: int) -> NDArray[np.int64]:
