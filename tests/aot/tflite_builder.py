@@ -35,6 +35,8 @@ _OPTIONS = {
     "CONCATENATION": "ConcatenationOptions",
     "SPLIT": "SplitOptions",
     "SPLIT_V": "SplitVOptions",
+    "SQUEEZE": "SqueezeOptions",
+    "EXPAND_DIMS": "ExpandDimsOptions",
     "TRANSPOSE": "TransposeOptions",
     "STRIDED_SLICE": "StridedSliceOptions",
     "QUANTIZE": "QuantizeOptions",

@@ -144,6 +144,9 @@ def unary(draw: Draw, kind: str, dtype: str = "int8") -> Case:
     if dtype == "int8":
         # Every value that there is.
         values[0][0] = np.broadcast_to(np.arange(-128, 128, dtype=np.int8), shape).copy()
+    elif kind == "LOGISTIC":
+        # Far enough for the short cuts at both ends.
+        values[0][0] *= np.float32(12)
     label = f"{kind} {dtype} {shape} {build.graph.tensors[source].quantization and 'quantised'}"
     return single(label, build, [source], [output], values)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis.strategies import SearchStrategy
 
 from tests.kernels import cases_graphs as graphs
+from tests.kernels import cases_moves as moves
 from tests.kernels import cases_simple as simple
 from tests.kernels import cases_weights as weights
 from tests.kernels.case import Case
@@ -37,6 +38,8 @@ INT8: dict[str, tuple[SearchStrategy[Case], int]] = {
     "padv2": (simple.pad("PADV2"), 25),
     "concatenation": (simple.concatenation(), 300),
     "split": (simple.split(), 300),
+    "split_v": (moves.split_v(), 60),
+    "squeeze_expand_dims": (moves.shapes_only(), 40),
     "transpose": (simple.transpose(), 25),
     "strided_slice": (simple.strided_slice(), 25),
     "hard_swish": (simple.hard_swish(), 30),
@@ -60,6 +63,16 @@ FLOAT32: dict[str, tuple[SearchStrategy[Case], int]] = {
     "relu": (simple.unary("RELU", "float32"), 10),
     "relu6": (simple.unary("RELU6", "float32"), 10),
     "pad": (simple.pad("PAD", "float32"), 15),
+    "logistic": (simple.unary("LOGISTIC", "float32"), 15),
+    "concatenation": (simple.concatenation("float32"), 15),
+    "split": (simple.split("float32"), 15),
+    "split_v": (moves.split_v("float32"), 15),
+    "squeeze_expand_dims": (moves.shapes_only("float32"), 10),
+    "transpose": (simple.transpose("float32"), 15),
+    "strided_slice": (simple.strided_slice("float32"), 15),
+    "resize_nearest_neighbor": (simple.resize("float32"), 15),
+    "sub": (simple.elementwise("SUB", "float32"), 15),
+    "mul": (simple.elementwise("MUL", "float32"), 15),
     "quantize": (simple.edges("QUANTIZE"), 20),
     "dequantize": (simple.edges("DEQUANTIZE"), 20),
 }
@@ -91,10 +104,11 @@ def test_networks_of_several_layers_equal_the_reference(optimize: str, tmp_path:
 
 
 @pytest.mark.parametrize("optimize", ["size", "speed"])
-def test_int8_kernels_have_no_undefined_behaviour(optimize: str, tmp_path: Path, count_cases: Counter) -> None:
+def test_kernels_have_no_undefined_behaviour(optimize: str, tmp_path: Path, count_cases: Counter) -> None:
     cases = [case for strategy, _ in INT8.values() for case in draw_cases(strategy, 5)]
+    cases += [case for strategy, _ in FLOAT32.values() for case in draw_cases(strategy, 2)]
     flags = ("-O1", "-g0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-    count_cases("host", compare(cases, run_host(cases, tmp_path, flags, optimize=optimize)))
+    count_cases("host", compare(cases, run_host(cases, tmp_path, flags, optimize=optimize), tolerance=1e-5))
 
 
 @pytest.mark.skipif(

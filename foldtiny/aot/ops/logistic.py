@@ -1,4 +1,4 @@
-"""LOGISTIC, the sigmoid, on int8."""
+"""LOGISTIC, the sigmoid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foldtiny.aot import quant
-from foldtiny.aot.layer import Kernel, Layer
+from foldtiny.aot.graph import Tensor
+from foldtiny.aot.layer import Kernel, Layer, Params
 from foldtiny.aot.ops._lookup import lookup_kernel
 from foldtiny.aot.site import Site
 
@@ -20,14 +21,23 @@ _INTEGER_BITS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logistic(Layer):
-    """1 / (1 + exp(-x)), tabulated for each of the 256 inputs."""
+    """1 / (1 + exp(-x)); on int8 tabulated for each of the 256 inputs."""
 
     count: int
-    table: NDArray[np.int8]
+    table: NDArray[np.int8] | None
 
     def plain(self) -> Kernel:
         """Return the portable kernel."""
-        return lookup_kernel(self.table, self.count)
+        if self.table is not None:
+            return lookup_kernel(self.table, self.count)
+        return Kernel(
+            title="plain C",
+            headers=("logistic_f32.h",),
+            call="ft_logistic_f32($params, $in0, $out0);",
+            params=Params("ft_logistic_real", {"count": self.count}),
+            in_place=(0,),
+            overlap={0: 0},
+        )
 
 
 def logistic_table(scale: float, zero_point: int) -> NDArray[np.int8]:
@@ -49,23 +59,26 @@ def logistic_table(scale: float, zero_point: int) -> NDArray[np.int8]:
 
 
 def parse(site: Site) -> Layer:
-    """Check a LOGISTIC and tabulate it."""
+    """Check a LOGISTIC and tabulate it on int8."""
     site.arity((1,))
     source, output = site.input(0), site.output()
-    for tensor in (source, output):
-        site.dtype(tensor, ("int8",))
+    dtype = site.same_dtype(source, output)
     site.shape(output, source.shape)
-    if output.scale != 1 / 256 or output.zero_point != quant.INT8_MIN:
-        site.fail(
-            f"output scale {output.scale:.6g} and zero point {output.zero_point}", "1/256 and -128, as TFLite sets"
-        )
-    if not 2.0**-27 <= source.scale <= 2.0**16:
-        site.fail(f"input scale {source.scale:.3g}", "1e-8 to 65536")
     return Logistic(
         name=site.name,
         operators=("LOGISTIC",),
         inputs=(source.index,),
         outputs=(output.index,),
         count=source.count,
-        table=logistic_table(source.scale, source.zero_point),
+        table=_checked_table(site, source, output) if dtype == "int8" else None,
     )
+
+
+def _checked_table(site: Site, source: Tensor, output: Tensor) -> NDArray[np.int8]:
+    if output.scale != 1 / 256 or output.zero_point != quant.INT8_MIN:
+        site.fail(
+            f"output scale {output.scale:.6g} and zero point {output.zero_point}", "1/256 and -128, as TFLite sets"
+        )
+    if not 2.0**-27 <= source.scale <= 2.0**16:
+        site.fail(f"input scale {source.scale:.3g}", "1e-8 to 65536")
+    return logistic_table(source.scale, source.zero_point)
