@@ -184,6 +184,8 @@ def fully_connected(rng: Rng) -> FullyConnected:
     depth, outputs = int(rng.integers(1, 150)), int(rng.integers(1, 24))
     if rows > 1 and rng.integers(4):
         depth = -(-depth // 4) * 4
+    if rng.integers(8) == 0:
+        rows, depth, outputs = 1, int(rng.integers(500, 1500)), int(rng.integers(1, 9))  # sums that come in parts
     zero = zero_point(rng)
     return FullyConnected(
         name="fc",

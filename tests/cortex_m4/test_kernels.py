@@ -39,6 +39,7 @@ def _cases(name: str, rng: np.random.Generator, count: int) -> list[batch.Case]:
         kernel = specialise(layer, "speed" if number % 2 else "size")
         COUNTS[f"{name}, {'special' if kernel else 'left to the plain kernel'}"] += 1
         if kernel is not None:
+            COUNTS["vectors in parts"] += "in_parts" in kernel.call
             sources = tuple(draw.values(rng, (size,)) for size in _sizes(layer))
             cases.append(batch.Case(f"{name} {number}: {layer}", kernel, sources, expected_of(layer, *sources)))
     return cases
@@ -85,6 +86,7 @@ def test_random_layers_are_exact(image: Path, name: str, seed: int) -> None:
 def test_most_layers_are_specialised() -> None:
     """Runs after the tests above: enough cases, few of them left to the plain kernel."""
     print("\n" + "\n".join(f"{count:6} {what}" for what, count in sorted(COUNTS.items())))
+    assert COUNTS["vectors in parts"] >= 10
     for name in KINDS:
         special, plain = COUNTS[f"{name}, special"], COUNTS[f"{name}, left to the plain kernel"]
         assert special >= 2 * PER_IMAGE

@@ -51,9 +51,8 @@ static __attribute__((naked, noinline, unused)) void ft_cm4_add_full(
 }
 // clang-format on
 
-static __attribute__((noinline, unused)) void ft_cm4_add_s8(const ft_cm4_add *p, ft_cm4_add_routine routine,
-                                                            const int8_t *in1, const int8_t *in2, int8_t *out,
-                                                            void *scratch) {
+FT_SELDOM void ft_cm4_add_s8(const ft_cm4_add *p, ft_cm4_add_routine routine, const int8_t *in1,
+                             const int8_t *in2, int8_t *out, void *scratch) {
     int32_t *table = scratch;
     for (int32_t v = INT8_MIN; v <= INT8_MAX; v++) {
         const int32_t second = ft_requantise((v - p->zero2) * (1 << 20), p->multiplier2, p->shift2);

@@ -28,14 +28,16 @@ typedef struct {
     int16_t groups;             // of the whole window, as in the constants
     int16_t shared;             // rows by which the windows of one maximum reach further down than the first
     int16_t left_bytes;         // of the bytes left over of one pixel
+    int16_t relu;               // whether a clamp hides the rounding of negative halves
     int16_t skip, pairs, rest, in_zero, out_min, out_max;
 } ft_cm4_conv_2d;
 
 // What a layer's run carries along. Row 0 is the first kernel row of the first convolution row in work.
 typedef struct {
     const ft_cm4_conv_2d *p;
-    ft_gemm_routine routine;
+    ft_gemm_routine routine, more;  // pooling begins with `routine` and goes on with `more`
     ft_cm4_widen widen;
+    const int32_t *rescale;  // pooling's rescaling constants
     const void *stream;
     const int8_t *in;
     uint32_t *x;    // the widened windows
@@ -47,6 +49,9 @@ typedef struct {
     ft_gemm gemm;
     const int8_t *row[FT_CM4_MAX_ROWS];
 } ft_cm4_conv;
+
+// Computes `rows` rows of outputs from row oy on.
+typedef void (*ft_cm4_body)(ft_cm4_conv *s, int32_t oy, int32_t rows, int8_t *out);
 
 // Fills rows of the ring with what stands for the input's zero.
 static __attribute__((noinline, unused)) void ft_cm4_fill(const ft_cm4_conv_2d *p, int8_t *to,
@@ -94,7 +99,7 @@ static void ft_cm4_take(const ft_cm4_conv *s, int32_t y, int8_t *row) {
 
 // Makes the rows from input row `first` on reachable. The ring starts as padding, which serves the rows above
 // the image.
-static __attribute__((noinline, unused)) void ft_cm4_rows(ft_cm4_conv *s, int32_t first) {
+FT_SELDOM void ft_cm4_rows(ft_cm4_conv *s, int32_t first) {
     const ft_cm4_conv_2d *p = s->p;
     if (p->source == FT_CM4_DIRECT) {
         for (int32_t i = 0, y = first; i < p->rows; i++, y++) {
@@ -115,15 +120,17 @@ static __attribute__((noinline, unused)) void ft_cm4_rows(ft_cm4_conv *s, int32_
     }
 }
 
-// A row of outputs under pooling: the largest sums of each window, rescaled together. `more` goes on where
-// `s->routine` began. Rows of one maximum share most of their windows.
-static __attribute__((noinline, unused)) void ft_cm4_pooled(ft_cm4_conv *s, ft_gemm_routine more,
-                                                            const int32_t *rescale, int32_t oy, int8_t *out) {
+// A row of outputs under pooling: the largest sums of each window, rescaled together. Rows of one maximum
+// share most of their windows.
+static __attribute__((noinline, unused)) void ft_cm4_pooled(ft_cm4_conv *s, int32_t oy, int32_t rows,
+                                                            int8_t *out) {
+    (void)rows;  // always one
     const ft_cm4_conv_2d *p = s->p;
     const int32_t top = oy * p->pool_step_h - p->pool_top;
     const int32_t first = top > 0 ? top : 0, bottom = ft_cm4_least(top + p->pool_h, p->conv_h);
     const int32_t share = p->shared ? p->stride_h : 0, whole = p->whole, last = p->last;
     const int8_t *const *first_row = s->row + (first - top) * p->stride_h;
+    const ft_cm4_rescaling rescaling = p->relu ? ft_cm4_rescale_relu : ft_cm4_rescale_full;
     int32_t left = -p->pool_left;
     for (int32_t ox = p->out_w; ox > 0; ox--, left += p->pool_step_w, out += p->out_c) {
         const int32_t right = ft_cm4_least(left + p->pool_w, p->conv_w);
@@ -142,7 +149,7 @@ static __attribute__((noinline, unused)) void ft_cm4_pooled(ft_cm4_conv *s, ft_g
                 s->widen(w, at, second, to);
                 s->gemm.x_end = from + p->groups * 4;
                 routine(from, s->stream, s->sums, &s->gemm);
-                routine = more;
+                routine = s->more;
                 w->row_a += p->stride_h;
                 if (share) {
                     // The next window: `share` rows fewer at its start, as many new ones at its end.
@@ -155,13 +162,15 @@ static __attribute__((noinline, unused)) void ft_cm4_pooled(ft_cm4_conv *s, ft_g
                 }
             }
         }
-        ft_cm4_rescale(s->sums, rescale, out, p->out_c);
+        rescaling(s->sums, s->rescale, out, p->out_c);
     }
 }
 
 // Rows of outputs, pixels two by two. An odd last pixel joins that of the next row, or is computed as both of
 // a pair.
-static __attribute__((noinline, unused)) void ft_cm4_pixels(ft_cm4_conv *s, int32_t rows, int8_t *out) {
+static __attribute__((noinline, unused)) void ft_cm4_pixels(ft_cm4_conv *s, int32_t oy, int32_t rows,
+                                                            int8_t *out) {
+    (void)oy;
     const ft_cm4_conv_2d *p = s->p;
     const ft_gemm_routine routine = s->routine;
     const ft_cm4_widen widen = s->widen;
@@ -187,16 +196,16 @@ static __attribute__((noinline, unused)) void ft_cm4_pixels(ft_cm4_conv *s, int3
     }
 }
 
-// `rescale` holds the rescaling constants of a pooled layer; it and `more` are NULL without pooling.
-static __attribute__((noinline, unused)) void ft_cm4_conv_2d_s8(const ft_cm4_conv_2d *p,
-                                                                ft_gemm_routine routine, ft_gemm_routine more,
-                                                                ft_cm4_widen widen, const void *stream,
-                                                                const int32_t *rescale, const int8_t *in,
-                                                                int8_t *out, void *scratch) {
+// `body` is ft_cm4_pixels or, with `more` and the constants `rescale`, ft_cm4_pooled.
+FT_SELDOM void ft_cm4_conv_2d_s8(const ft_cm4_conv_2d *p, ft_cm4_body body, ft_gemm_routine routine,
+                                 ft_gemm_routine more, ft_cm4_widen widen, const void *stream,
+                                 const int32_t *rescale, const int8_t *in, int8_t *out, void *scratch) {
     ft_cm4_conv s;
     s.p = p;
     s.routine = routine;
+    s.more = more;
     s.widen = widen;
+    s.rescale = rescale;
     s.stream = stream;
     s.in = in;
     s.x = scratch;
@@ -213,11 +222,7 @@ static __attribute__((noinline, unused)) void ft_cm4_conv_2d_s8(const ft_cm4_con
             const int32_t rows = p->together < p->out_h - oy ? p->together : p->out_h - oy;
             const int32_t count = rows * p->out_w * p->out_c;
             ft_cm4_rows(&s, (oy * p->pool_step_h - p->pool_top) * p->stride_h - p->pad_top);
-            if (!rescale) {
-                ft_cm4_pixels(&s, rows, out);
-            } else {
-                ft_cm4_pooled(&s, more, rescale, oy, out);
-            }
+            body(&s, oy, rows, out);
             if (p->out_min > INT8_MIN || p->out_max < INT8_MAX) {
                 ft_cm4_clamp(out, count, p->out_min, p->out_max);
             }

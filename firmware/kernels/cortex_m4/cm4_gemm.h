@@ -20,14 +20,25 @@
 #error "these kernels need a Cortex-M4 or M7: compile with -mcpu=cortex-m4"
 #endif
 
+// Functions that run once a layer or once a row: small rather than fast.
+#define FT_SELDOM static __attribute__((noinline, unused, cold))
+
 // What stays the same from call to call.
 typedef struct {
     const uint32_t *x_end;  // end of the activations
     int32_t skip;           // bytes of unrolled loop body to jump over the first time
-    int32_t out_bytes;      // bytes written by whole pairs (fours, for fully connected layers)
+    int32_t out_bytes;      // bytes written by whole pairs
     int32_t pixel_step;     // bytes from pixel 0's outputs to pixel 1's
-    int32_t rest;           // channels left over after the pairs (fours)
+    int32_t rest;           // channels left over after the pairs
 } ft_gemm;
+
+// The same for fully connected layers: bytes of a part of the vector, parts, bytes of loop body to jump over,
+// outputs in whole fours and those left over.
+typedef struct {
+    int32_t part_bytes, parts, skip, fours, rest;
+} ft_rows;
+
+typedef void (*ft_rows_routine)(const uint32_t *x, const void *stream, int8_t *out, const ft_rows *rows);
 
 typedef void (*ft_gemm_routine)(const uint32_t *x, const void *stream, void *out, const ft_gemm *g);
 
@@ -42,6 +53,11 @@ typedef void (*ft_gemm_routine)(const uint32_t *x, const void *stream, void *out
 #define FT_X8(s) FT_X4(s) FT_X4(s)
 #define FT_X12(s) FT_X8(s) FT_X4(s)
 #define FT_X16(s) FT_X8(s) FT_X8(s)
+
+#define FT_ROWS_ROUTINE(name)                                                                    \
+    static __attribute__((naked, noinline, unused)) void name(                                   \
+        const uint32_t *x __attribute__((unused)), const void *stream __attribute__((unused)),   \
+        int8_t *out __attribute__((unused)), const ft_rows *rows __attribute__((unused)))
 
 // Steps in the unrolled loops, and their bytes of code: `skip` is computed from these.
 enum { FT_HALF_STEPS = 12, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_STEP_BYTES = 40 };
@@ -267,19 +283,31 @@ FT_ROUTINE(ft_gemm_wide_max) {
 #define FT_ROWS_BODY FT_X8(FT_ROWS_STEP)
 enum { FT_ROWS_STEPS = 8, FT_ROWS_STEP_BYTES = 108 };
 
-FT_ROUTINE(ft_gemm_rows) {
+#define FT_ROWS_SINGLE                              \
+    "ldm.w r1!, {r10, r11}\n"                       \
+    "ldm.w r0!, {r6-r9}\n"                          \
+    "smlad r2, r10, r6, r2\n"                       \
+    "sxtb16 r10, r10\n"                             \
+    "smlad r2, r10, r7, r2\n"                       \
+    "smlad r2, r11, r8, r2\n"                       \
+    "sxtb16 r11, r11\n"                             \
+    "smlad r2, r11, r9, r2\n"
+
+// Stack: 0 x, 4 output, 8 its end, 12 end of x, 16 where to enter the loop, 20 rows left over.
+FT_ROWS_ROUTINE(ft_gemm_rows) {
     __asm volatile(
         "push.w {r4-r11, lr}\n"
         "sub sp, #24\n"
         "ldm.w r3, {r4-r8}\n"
         "adr.w r9, 2f\n"
-        "add.w r9, r9, r5\n"
+        "add.w r9, r9, r6\n"
         "orr.w r9, r9, #1\n"
-        "add.w r6, r6, r2\n"
+        "add r4, r0\n"
+        "add r7, r2\n"
         "strd r0, r2, [sp]\n"
-        "strd r6, r4, [sp, #8]\n"
+        "strd r7, r4, [sp, #8]\n"
         "strd r9, r8, [sp, #16]\n"
-        "cmp r6, r2\n"
+        "cmp r7, r2\n"
         "beq.w 5f\n"
         "1: ldm.w r1!, {r2-r5}\n"
         "ldr.w pc, [sp, #16]\n"
@@ -308,14 +336,7 @@ FT_ROUTINE(ft_gemm_rows) {
         "cmp r4, #0\n"
         "beq.w 7f\n"
         "8: ldr.w r2, [r1], #4\n"
-        "6: ldm.w r1!, {r10, r11}\n"
-        "ldm.w r0!, {r6-r9}\n"
-        "smlad r2, r10, r6, r2\n"
-        "sxtb16 r10, r10\n"
-        "smlad r2, r10, r7, r2\n"
-        "smlad r2, r11, r8, r2\n"
-        "sxtb16 r11, r11\n"
-        "smlad r2, r11, r9, r2\n"
+        "6:\n" FT_ROWS_SINGLE
         "cmp r0, r12\n"
         "bne.n 6b\n"
         "ldm.w r1!, {r6-r8}\n"

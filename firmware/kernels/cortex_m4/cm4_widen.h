@@ -101,43 +101,26 @@ static __attribute__((noinline, unused)) uint32_t *ft_cm4_run_wide(const int8_t 
 }
 
 // The rescaling of the inner routines, for sums that wait in memory; `constants` holds m, c, d, e of each
-// channel.
+// channel. An odd number of sums enters the loop in its middle.
 // clang-format off
-static __attribute__((naked, noinline, unused)) void ft_cm4_rescale(
-    const int32_t *sums __attribute__((unused)), const int32_t *constants __attribute__((unused)),
-    int8_t *out __attribute__((unused)), int32_t count __attribute__((unused))) {
-    __asm volatile(
-        "push {r4-r8, lr}\n"
-        "lsls r12, r3, #31\n"
-        "bmi 2f\n"
-        "1:\n"
-        "ldr r4, [r0], #4\n"
-        "ldm r1!, {r5-r8}\n"
-        "and r12, r7, r4, asr #31\n"
-        "smmla r4, r4, r5, r6\n"
-        "sub r4, r4, r12\n"
-        "asr r4, r4, r8\n"
-        "ssat r4, #8, r4\n"
-        "strb r4, [r2], #1\n"
-        "subs r3, #1\n"
-        "2:\n"
-        "ldr r4, [r0], #4\n"
-        "ldm r1!, {r5-r8}\n"
-        "and r12, r7, r4, asr #31\n"
-        "smmla r4, r4, r5, r6\n"
-        "sub r4, r4, r12\n"
-        "asr r4, r4, r8\n"
-        "ssat r4, #8, r4\n"
-        "strb r4, [r2], #1\n"
-        "subs r3, #1\n"
-        "bne 1b\n"
-        "pop {r4-r8, pc}\n");
-}
+#define FT_RESCALE_WAITING(before, after)                                                        \
+    "ldr r4, [r0], #4\n" "ldm r1!, {r5-r8}\n" before "smmla r4, r4, r5, r6\n" after              \
+    "asr r4, r4, r8\n" "ssat r4, #8, r4\n" "strb r4, [r2], #1\n" "subs r3, #1\n"
+#define FT_RESCALE_ROUTINE(name, before, after)                                                  \
+    static __attribute__((naked, noinline, unused)) void name(                                   \
+        const int32_t *sums __attribute__((unused)), const int32_t *constants __attribute__((unused)), \
+        int8_t *out __attribute__((unused)), int32_t count __attribute__((unused))) {            \
+        __asm volatile("push {r4-r8, lr}\n" "lsls r12, r3, #31\n" "bmi 2f\n"                     \
+                       "1:\n" FT_RESCALE_WAITING(before, after)                                  \
+                       "2:\n" FT_RESCALE_WAITING(before, after) "bne 1b\n" "pop {r4-r8, pc}\n"); \
+    }
+typedef void (*ft_cm4_rescaling)(const int32_t *sums, const int32_t *constants, int8_t *out, int32_t count);
+FT_RESCALE_ROUTINE(ft_cm4_rescale_relu, "", "")
+FT_RESCALE_ROUTINE(ft_cm4_rescale_full, "and r12, r7, r4, asr #31\n", "sub r4, r4, r12\n")
 // clang-format on
 
 // Clamps outputs that already lie within int8.
-static __attribute__((noinline, unused)) void ft_cm4_clamp(int8_t *out, int32_t count, int32_t low,
-                                                           int32_t high) {
+FT_SELDOM void ft_cm4_clamp(int8_t *out, int32_t count, int32_t low, int32_t high) {
     for (int32_t i = 0; i < count; i++) {
         const int32_t v = out[i];
         out[i] = (int8_t)(v < low ? low : v > high ? high : v);

@@ -240,12 +240,13 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
     if pooled:
         arrays["rescaling"] = Constant("int32_t", np.array([c.words(d=True) for c in constants], dtype=np.int32))
     routine = f"ft_gemm_{'wide' if wide else 'half'}_{'first' if pooled else tail}"
+    body = "ft_cm4_pooled" if pooled else "ft_cm4_pixels"
     more, last = (routine.replace("first", "max"), "$rescaling") if pooled else ("0", "0")
     widen = "weave" if shape.source == WORDS else "wide" if wide else "half"
     return Kernel(
         title=_title(shape, wide),
         headers=("cm4_conv_2d.h",),
-        call=f"ft_cm4_conv_2d_s8($params, {routine}, {more}, ft_cm4_windows_{widen},\n"
+        call=f"ft_cm4_conv_2d_s8($params, {body}, {routine}, {more}, ft_cm4_windows_{widen},\n"
         f"                  $stream, {last}, $in0, $out0, $scratch);",
         params=Params("ft_cm4_conv_2d", parameters),
         constants=arrays,
@@ -311,6 +312,7 @@ def fields(
         "groups": shape.groups,
         "shared": shape.shared,
         "left_bytes": shape.left_bytes,
+        "relu": int(clamp[0] >= layer.out_zero),
         "skip": skip,
         "pairs": layer.out_c // 2,
         "rest": layer.out_c % 2,

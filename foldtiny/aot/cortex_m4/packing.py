@@ -12,12 +12,9 @@ from foldtiny.aot.cortex_m4.rescaling import Channel
 Words = NDArray[np.int64]
 
 
-def grouped(rows: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
-    """Return weights [channels, taps] as groups of four [channels, groups, 4], padded with zeros."""
-    channels, taps = rows.shape
-    result = np.zeros((channels, groups * 4), dtype=np.int64)
-    result[:, :taps] = rows
-    return result.reshape(channels, groups, 4)
+def as_words(values: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return the low 32 bits of each number."""
+    return (values & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
 
 
 def half_fits(weights: NDArray[np.int64]) -> bool:
@@ -91,4 +88,4 @@ def stream(
         parts.append(words[first:end].reshape(end - first, -1, block).transpose(1, 0, 2).reshape(-1))
         parts += [np.array(constants, dtype=np.int64) for constants in rescaling[first:end]]
     flat = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
-    return (flat & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+    return as_words(flat)

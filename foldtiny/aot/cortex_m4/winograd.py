@@ -103,4 +103,4 @@ def _stream(
             parts.append(bias[c : c + 2] * (j == 1))
             parts.append(words[c : c + 2, j].transpose(1, 0, 2).reshape(-1))
         parts += [np.array(constants[k].words(d=False), dtype=np.int64) for k in (c, c + 1)]
-    return (np.concatenate(parts) & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+    return packing.as_words(np.concatenate(parts))

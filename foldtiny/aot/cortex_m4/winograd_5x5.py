@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from foldtiny.aot.cortex_m4 import rescaling
+from foldtiny.aot.cortex_m4 import packing, rescaling
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.conv_2d import Conv2D
 
@@ -144,4 +144,4 @@ def _stream(
         parts += [np.array(constants[k].words(d=False), dtype=np.int64) for k in (first, first + 1)]
         parts.append(np.array([step], dtype=np.int64))
         first += step
-    return (np.concatenate(parts) & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+    return packing.as_words(np.concatenate(parts))
