@@ -157,15 +157,17 @@ def deploy(
 
 @app.command(epilog="Example: foldtiny boards")
 def boards(as_json: Json = False) -> None:
-    """List the boards, their limits and their simulated twins."""
+    """List the boards, their limits, their simulated twins, and which are connected."""
     from foldtiny import boards as known
     from foldtiny.console import print_boards, print_json
+    from foldtiny.device.discover import ports_by_board
 
     found = list(known.load_all().values())
+    connected = ports_by_board(found)
     if as_json:
-        print_json([board.model_dump(mode="json") for board in found])
+        print_json([board.model_dump(mode="json") | {"connected": connected[board.name]} for board in found])
     else:
-        print_boards(found)
+        print_boards(found, connected)
 
 
 @app.command(epilog="Example: foldtiny doctor --board nano33ble")

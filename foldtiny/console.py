@@ -188,24 +188,25 @@ def _of(limit: int | None) -> str:
     return f"; limit {limit:,}" if limit else ""
 
 
-def print_boards(boards: list[Board]) -> None:
-    """Print the known boards as a table on stdout."""
+def print_boards(boards: list[Board], connected: dict[str, list[str]]) -> None:
+    """Print the known boards as a table on stdout; ``connected`` gives the ports on which each could be."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table()
-    for column in ("board", "name", "core", "clock", "flash", "RAM", "simulated by"):
-        table.add_column(column)
+    for column in ("board", "core", "flash (B)", "RAM (B)"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("simulated by", overflow="fold")
+    table.add_column("connected", overflow="fold")
     for board in boards:
         limits = board.limits
         table.add_row(
             board.name,
-            board.title,
-            board.core,
-            f"{board.clock_hz / 1e6:g} MHz",
-            f"{limits.flash_bytes:,} B" if limits.flash_bytes else "-",
-            f"{limits.ram_bytes:,} B" if limits.ram_bytes else "-",
+            f"{board.core}\n{board.clock_hz / 1e6:g} MHz",
+            f"{limits.flash_bytes:,}" if limits.flash_bytes else "-",
+            f"{limits.ram_bytes:,}" if limits.ram_bytes else "-",
             board.simulator.title,
+            "\n".join(connected[board.name]) or "-",
         )
     Console().print(table)
 

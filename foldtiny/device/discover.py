@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from foldtiny.boards import Board
@@ -52,3 +53,9 @@ def in_bootloader(connected: Connected, board: Board) -> bool:
 def boards_connected(board: Board) -> list[Connected]:
     """Return the ports on which a board could be."""
     return [connected for connected in ports() if could_be(connected, board)]
+
+
+def ports_by_board(known: Iterable[Board]) -> dict[str, list[str]]:
+    """Return, for each board's name, the names of the ports on which it could be."""
+    listed = ports()
+    return {board.name: [one.port for one in listed if could_be(one, board)] for board in known}

@@ -11,7 +11,7 @@ from foldtiny.boards import Board
 from foldtiny.device import build as building
 from foldtiny.device import discover, ports, run_platformio, upstream
 from foldtiny.device.discover import Connected
-from foldtiny.errors import FlashError, FoldtinyError
+from foldtiny.errors import FlashError, FoldtinyError, LinkError
 from foldtiny.project import Project
 
 Progress = Callable[[str, float], None]
@@ -98,16 +98,24 @@ def _await_return(board: Board, old: Connected, before: list[Connected]) -> Conn
     known = {connected.port for connected in before if connected.port != old.port}
     deadline = time.monotonic() + _RETURN_LIMIT_S
     while True:
-        running = [one for one in discover.boards_connected(board) if not discover.in_bootloader(one, board)]
-        for one in running:
-            if one.serial is not None and one.serial == old.serial:
-                return one
-        for one in running:
-            if one.port not in known:
-                return one
+        back = _found_again(board, old, known)
+        problem: FoldtinyError = _lost(board, old)
+        if back is not None:
+            try:
+                ports.check_usable(back.port)
+                return back
+            except LinkError as error:
+                # A new port belongs to root, and often to ModemManager, for a moment.
+                problem = error
         if time.monotonic() >= deadline:
-            raise _lost(board, old)
+            raise problem
         time.sleep(_POLL_S)
+
+
+def _found_again(board: Board, old: Connected, known: set[str]) -> Connected | None:
+    running = [one for one in discover.boards_connected(board) if not discover.in_bootloader(one, board)]
+    same = (one for one in running if one.serial is not None and one.serial == old.serial)
+    return next(same, None) or next((one for one in running if one.port not in known), None)
 
 
 def _lost(board: Board, old: Connected) -> FlashError:

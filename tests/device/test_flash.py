@@ -58,19 +58,33 @@ def test_board_comes_back_under_another_name(desk: Desk, tmp_path: Path, serial:
     """The Nano drops into its bootloader (another port), then starts the sketch (a third port)."""
     port = _plug(desk, "ttyACM0", *NANO_ID, serial=serial)
     stranger = usb("/dev/ttyACM7", *NANO_ID, "OTHER")
+    back = desk.state / "ttyACM2"
     desk.listed.append(stranger)
 
     def move() -> None:
         desk.listed = [stranger, usb("/dev/ttyACM1", *NANO_BOOT, "boot")]
         time.sleep(0.5)
-        desk.listed = [stranger, usb("/dev/ttyACM2", *NANO_ID, serial)]
+        desk.listed = [stranger, usb(str(back), *NANO_ID, serial)]
+        time.sleep(0.5)
+        back.write_text("")  # udev is done with it only now
 
     thread = threading.Timer(0.1, move)
     thread.start()
     desk.upload_says("sleep 0.3\n")
     after = flash.flash(_project(tmp_path, "nano33ble"), "nano33ble", port)
     thread.join()
-    assert after.port == "/dev/ttyACM2"
+    assert after.port == str(back)
+    assert back.exists()
+
+
+def test_board_that_comes_back_without_permission(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flash, "_RETURN_LIMIT_S", 0.5)
+    port = _plug(desk, "ttyACM0", *NANO_ID)
+    thread = threading.Timer(0.1, lambda: setattr(desk, "listed", [usb("/dev/ttyACM9", *NANO_ID)]))
+    thread.start()
+    desk.upload_says("sleep 0.4\n")
+    with pytest.raises(FoldtinyError, match="there is no port /dev/ttyACM9"):
+        flash.flash(_project(tmp_path, "nano33ble"), "nano33ble", port)
 
 
 @pytest.mark.parametrize(

@@ -143,3 +143,19 @@ def test_busy_port_names_the_process(desk: Desk, tmp_path: Path) -> None:
         holder.kill()
     assert list(ports.holders(port)) == []
     assert choose(NANO).port == port
+
+
+def test_boards_tells_what_is_connected(desk: Desk, tmp_path: Path) -> None:
+    import json
+
+    from typer.testing import CliRunner
+
+    from foldtiny.cli import app
+
+    desk.listed = [usb(_file(tmp_path, "nano"), *NANO_ID), usb(_file(tmp_path, "boot"), *NANO_BOOT)]
+    listed = json.loads(CliRunner().invoke(app, ["boards", "--json"]).stdout)
+    connected = {board["name"]: board["connected"] for board in listed}
+    assert connected["nano33ble"] == [str(tmp_path / "boot"), str(tmp_path / "nano")] and connected["esp-eye"] == []
+    assert set(connected) == set(boards.load_all())
+    text = CliRunner().invoke(app, ["boards"], env={"COLUMNS": "300"}).stdout
+    assert str(tmp_path / "nano") in text
