@@ -13,8 +13,8 @@ from tests.cortex_m4 import networks
 from tests.kernels import cases_graphs as graphs
 from tests.kernels import cases_simple as simple
 from tests.kernels import cases_weights as weights
+from tests.kernels.draw import draw_cases
 from tests.kernels.harness import WARNINGS, _split, compare, write_program
-from tests.kernels.test_kernels import draw_cases
 from tests.xtensa.cases import convolution, depthwise
 
 pytestmark = pytest.mark.skipif(not twin.AVAILABLE, reason="needs gcc-aarch64-linux-gnu and qemu-user")
