@@ -213,3 +213,52 @@ def test_line_through_rfc2217(host: simulate.Simulator) -> None:
         assert device.retries < 5
     thread.join()
     server.close()
+
+
+class UnpluggedPort:
+    """A port that is pulled out at the n-th use, as pyserial reports it."""
+
+    def __init__(self, inner: ports.Port, uses: int) -> None:
+        self._inner = inner
+        self._left = uses
+
+    def _use(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError(5, "Input/output error")
+
+    @property
+    def in_waiting(self) -> int:
+        self._use()
+        return self._inner.in_waiting
+
+    def read(self, size: int = 1) -> bytes:
+        self._use()
+        return self._inner.read(size)
+
+    def write(self, data: bytes) -> int | None:
+        self._use()
+        return self._inner.write(data)
+
+    def close(self) -> None:
+        self._inner.close()
+        raise OSError(5, "Input/output error")
+
+
+def test_unplugged_at_any_moment(host: simulate.Simulator, record_property: Any) -> None:
+    sample = fake_model.samples(1)[0]
+    moments = 0
+    while True:
+        try:
+            with Device(UnpluggedPort(ports.open_port(host.port), moments), "ttyX", timeout_s=5) as device:
+                device.hello()
+                assert device.infer(sample).outputs == fake_model.expected(sample)
+                device.stack()
+        except LinkError as error:
+            assert error.message == "the board on ttyX vanished ([Errno 5] Input/output error)"
+            assert error.hint == "plug the board in again and repeat the command"
+            moments += 1
+            continue
+        break
+    assert moments > 20
+    record_property("figure", f"unplugged at each of {moments} moments of an inference: one clear error each time")
