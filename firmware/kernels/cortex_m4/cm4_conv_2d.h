@@ -82,7 +82,7 @@ static inline void ft_cm4_copy(const int8_t *from, int8_t *to, int32_t bytes) {
 }
 
 // Takes an input row into the ring; rows below the image are padding.
-static void ft_cm4_take(const ft_cm4_conv *s, int32_t y, int8_t *row) {
+static __attribute__((noinline, unused)) void ft_cm4_take(const ft_cm4_conv *s, int32_t y, int8_t *row) {
     const ft_cm4_conv_2d *p = s->p;
     const int8_t *from = s->in + y * p->in_bytes;
     uint32_t *to = (uint32_t *)(void *)(row + p->left);

@@ -21,7 +21,7 @@
 #endif
 
 // Functions that run once a layer or once a row: small rather than fast.
-#define FT_SELDOM static __attribute__((noinline, unused, cold))
+#define FT_SELDOM static __attribute__((noinline, unused, optimize("Os")))
 
 // What stays the same from call to call.
 typedef struct {
