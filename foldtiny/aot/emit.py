@@ -218,6 +218,8 @@ def _place(job: Job, tensor: int) -> str:
     tensor = job.alias.get(tensor, tensor)
     if tensor in job.graph.inputs:
         return f"MODEL_IN{job.graph.inputs.index(tensor)}"
+    if job.graph.tensors[tensor].variable:
+        return f"MODEL_STATE{tensor}"
     for index, layer in enumerate(job.layers):
         if tensor in layer.outputs:
             position = layer.outputs.index(tensor)
@@ -295,6 +297,17 @@ def _info(tensor: Tensor) -> str:
     )
 
 
+def _init(job: Job) -> str:
+    states = [job.graph.tensors[p.tensor] for p in job.plan.tensors if p.tensor >= 0]
+    lines = [
+        f"    for (uint32_t i = 0; i < {tensor.count}u; i++) {{\n"
+        f"        {_place(job, tensor.index)}[i] = {tensor.zero_point};\n    }}"
+        for tensor in states
+        if tensor.variable
+    ]
+    return "\n".join(lines) or "    // Every run starts from its inputs and the constants alone: nothing to prepare."
+
+
 def _interface(job: Job) -> str:
     graph = job.graph
     inputs = "".join(_info(graph.tensors[i]) for i in graph.inputs)
@@ -311,7 +324,7 @@ const model_tensor_info model_outputs[MODEL_OUTPUT_COUNT] = {{
 {outputs}}};
 
 void model_init(void) {{
-    // Every run starts from its inputs and the constants alone: nothing to prepare.
+{_init(job)}
 }}
 
 void *model_input(int index) {{

@@ -23,7 +23,10 @@ class Quantisation:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor; ``data`` holds the bytes of a constant and is ``None`` for what is computed or given."""
+    """One tensor; ``data`` holds the bytes of a constant and is ``None`` for what is computed or given.
+
+    A ``variable`` tensor keeps its content from run to run.
+    """
 
     index: int
     name: str
@@ -31,6 +34,7 @@ class Tensor:
     shape: tuple[int, ...]
     quantisation: Quantisation | None = None
     data: bytes | None = field(default=None, repr=False)
+    variable: bool = False
 
     @property
     def count(self) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foldtiny.aot.compile import CompiledModel
+from foldtiny.aot.reader import STATEFUL
 from foldtiny.errors import CompileError
 
 Arrays = list[npt.NDArray[Any]]
@@ -79,8 +80,9 @@ def run(
         folder = Path(name)
         program = _build(compiler, compiled, folder)
         results: list[Arrays] = []
-        # In slices, so that progress can be shown and memory stays small.
-        step = max(1, len(samples) // 20)
+        # In slices, so that progress can be shown and memory stays small; each starts without a memory of the last.
+        stateful = not set(STATEFUL).isdisjoint(compiled.operators)
+        step = max(1, len(samples) if stateful else len(samples) // 20)
         for start in range(0, len(samples), step):
             results += _run_slice(program, compiled, samples[start : start + step], timeout_s)
             if progress:

@@ -137,6 +137,9 @@ def _items(
 def _lifetimes(graph: Graph, layers: Sequence[Layer], alias: Mapping[int, int]) -> dict[int, tuple[int, int]]:
     """Return (first, last) step of each tensor that needs memory."""
     first: dict[int, int] = {alias.get(i, i): -1 for i in graph.inputs}
+    # What a network remembers from run to run stays all the time.
+    states = {i: -1 for layer in layers for i in layer.inputs if graph.tensors[i].variable}
+    first |= states
     last: dict[int, int] = dict(first)
     for step, layer in enumerate(layers):
         for tensor in layer.inputs:
@@ -146,6 +149,7 @@ def _lifetimes(graph: Graph, layers: Sequence[Layer], alias: Mapping[int, int]) 
             last.setdefault(tensor, step)
     for tensor in graph.outputs:
         last[alias.get(tensor, tensor)] = len(layers)
+    last |= dict.fromkeys(states, len(layers))
     return {tensor: (first[tensor], last[tensor]) for tensor in first}
 
 

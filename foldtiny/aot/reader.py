@@ -22,6 +22,8 @@ MAX_ITEMS = 2048
 """Most tensors, operators or buffers; the largest microcontroller networks have a few hundred."""
 MAX_RANK = 6
 MAX_ELEMENTS = 1 << 26
+STATEFUL = ("SVDF",)
+"""Operators that keep a state from run to run."""
 
 _IDENTIFIER = b"TFL3"
 _SCHEMA_VERSION = 3
@@ -177,14 +179,15 @@ class _Reader:
             raise CompileError(f"{what} has type {dtype} (allowed: {', '.join(ITEM_BYTES)})", _REEXPORT)
         if tensor.Sparsity() is not None:
             raise CompileError(f"{what} is stored sparsely (allowed: dense)", "export it without sparse weights")
-        if tensor.IsVariable():
-            raise CompileError(f"{what} keeps its state between runs (allowed: stateless)", "export it stateless")
         result = Tensor(index, name, dtype, shape, self.quantisation(what, tensor.Quantization(), shape))
         # Multiplied in Python's integers: no wrap-around, whatever the file says.
         if result.count > MAX_ELEMENTS:
             raise CompileError(f"{what} has {result.count} elements (allowed: {MAX_ELEMENTS})", "use a smaller network")
         data = self.constant(what, tensor.Buffer(), result.bytes)
-        return Tensor(index, name, dtype, shape, result.quantisation, data)
+        variable = bool(tensor.IsVariable())
+        if variable and data is not None:
+            raise _damaged(self.name, f"{what} is a constant that keeps changing")
+        return Tensor(index, name, dtype, shape, result.quantisation, data, variable)
 
     def quantisation(self, what: str, table: Any, shape: tuple[int, ...]) -> Quantisation | None:
         if table is None or table.ScaleLength() == 0:
@@ -234,6 +237,11 @@ def _check_flow(graph: Graph) -> None:
             if tensor.index in known:
                 raise _damaged(graph.name, f"input tensor {tensor.index} is a constant")
             known.add(tensor.index)
+        if tensor.variable:
+            if tensor.index in known:
+                raise _damaged(graph.name, f"input tensor {tensor.index} keeps a state of its own")
+            known.add(tensor.index)
+    _check_states(graph)
     for operator in graph.operators:
         for index in operator.inputs:
             if index >= 0 and index not in known:
@@ -247,3 +255,21 @@ def _check_flow(graph: Graph) -> None:
     for index in graph.outputs:
         if index not in known:
             raise _damaged(graph.name, f"output tensor {index} is never computed")
+
+
+def _check_states(graph: Graph) -> None:
+    """Check that each tensor that lasts from run to run is the state of one operator that keeps one."""
+    users: dict[int, list[Operator]] = {tensor.index: [] for tensor in graph.tensors if tensor.variable}
+    for operator in graph.operators:
+        for index in operator.inputs:
+            if index in users:
+                users[index].append(operator)
+    for index, found in users.items():
+        what = f"tensor {index} '{graph.tensors[index].name}'"
+        if any(operator.name not in STATEFUL for operator in found) or index in graph.outputs:
+            raise CompileError(
+                f"{graph.name}: {what} keeps its state between runs (allowed: in {', '.join(STATEFUL)})",
+                "export it stateless",
+            )
+        if len(found) > 1:
+            raise _damaged(graph.name, f"{what} is the state of {len(found)} operators")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from foldtiny import reference
 from foldtiny.aot import compile_tflite
 from tests.aot import networks
+from tests.kernels import cases_weights as weights
 from tests.kernels.case import Case
+from tests.kernels.draw import draw_cases
 from tests.kernels.harness import WARNINGS, compare, run_host
 
 NETWORKS = {"lenet5": networks.lenet5, "residual": networks.residual, "separable": networks.separable}
@@ -117,3 +120,17 @@ def test_symbols_tell_weights_model_and_kernels_apart(tmp_path: Path) -> None:
     assert weights and all(symbol.startswith("model_weights_") for symbol in weights)
     assert code and all(symbol.startswith(("model_", "ft_")) for symbol in code)
     assert "model_arena" in code
+
+
+def test_what_a_network_remembers_lasts_and_is_cleared_by_model_init(tmp_path: Path) -> None:
+    (case,) = draw_cases(weights.svdf(), 1, seed=8)
+    model = compile_tflite(case.tflite, optimize="size")
+    (state,) = (t for t in model.plan.tensors if "MODEL_STATE" in model.files["model.c"] and t.first < 0 and t.last > 0)
+    assert state.last == len(model.layers)
+    # The program initialises the network once: the second half starts from what the first one left.
+    repeated = replace(case, samples=[*case.samples, *case.samples])
+    (found,) = run_host([repeated], tmp_path)
+    first, second = found[: len(case.samples)], found[len(case.samples) :]
+    assert first == [array.tobytes() for sample in reference.outputs(case.tflite, case.samples) for array in sample]
+    assert first != second
+    assert f"MODEL_STATE{state.tensor}[i] = 0;" in model.files["model.c"]

@@ -198,3 +198,32 @@ def test_truncated_files_end_in_one_sentence() -> None:
 @given(st.binary(max_size=300), st.binary(min_size=4, max_size=4))
 def test_random_bytes_end_in_one_sentence(data: bytes, start: bytes) -> None:
     assert not _compiles_or_says_why(start + b"TFL3" + data)
+
+
+def _with_state(operator: str, states: int = 1) -> bytes:
+    build = Builder()
+    source, output, last = (build.tensor((1, 4), **Q) for _ in range(3))
+    state = build.tensor((1, 4), variable=True, name="memory", **Q)
+    build.operator(operator, [source, state], [output])
+    build.operator(operator, [output, state if states > 1 else output], [last])
+    return build.build([source], [last])
+
+
+def test_a_state_belongs_to_one_operator_that_keeps_one() -> None:
+    with pytest.raises(CompileError, match=r"tensor 3 'memory' keeps its state between runs \(allowed: in SVDF\)"):
+        read(_with_state("ADD"))
+    with pytest.raises(CompileError, match=r"damaged or truncated: tensor 3 'memory' is the state of 2 operators"):
+        read(_with_state("SVDF", states=2))
+
+
+def test_a_state_is_nothing_that_is_given() -> None:
+    build = Builder()
+    source = build.tensor((1, 4), variable=True, **Q)
+    with pytest.raises(CompileError, match="input tensor 0 keeps a state of its own"):
+        read(build.build([source], [source]))
+    build = Builder()
+    source = build.tensor((1, 4), **Q)
+    constant = build.tensor((1, 4), variable=True, data=np.zeros((1, 4), np.int8), name="c", **Q)
+    build.operator("ADD", [source, constant], [build.tensor((1, 4), **Q)])
+    with pytest.raises(CompileError, match="tensor 1 'c' is a constant that keeps changing"):
+        read(build.build([source], [2]))

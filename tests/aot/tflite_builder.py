@@ -37,6 +37,7 @@ _OPTIONS = {
     "SPLIT_V": "SplitVOptions",
     "SQUEEZE": "SqueezeOptions",
     "EXPAND_DIMS": "ExpandDimsOptions",
+    "SVDF": "SVDFOptions",
     "TRANSPOSE": "TransposeOptions",
     "STRIDED_SLICE": "StridedSliceOptions",
     "QUANTIZE": "QuantizeOptions",
@@ -73,6 +74,7 @@ class Builder:
         zero: Any = 0,
         axis: int = 0,
         data: np.ndarray | None = None,
+        variable: bool = False,
         name: str | None = None,
     ) -> int:
         """Add a tensor; returns its index. ``scale`` may be one number or one for each index of ``axis``."""
@@ -86,6 +88,7 @@ class Builder:
             zeros = np.broadcast_to(np.atleast_1d(zero), (len(tensor.quantization.scale),))
             tensor.quantization.zeroPoint = [int(z) for z in zeros]
             tensor.quantization.quantizedDimension = axis
+        tensor.isVariable = variable
         tensor.buffer = 0
         if data is not None:
             buffer = schema.BufferT()

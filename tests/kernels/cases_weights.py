@@ -211,3 +211,36 @@ def transpose_conv(draw: Draw) -> Case:
     )
     label = f"transpose_conv {shape} kernel {kernel} stride {stride} padding {padding} to {out} x {out_c}"
     return single(label, build, [source], [output], samples(generator, [shape], "int8"))
+
+
+@st.composite
+def svdf(draw: Draw) -> Case:
+    """SVDF with an int8 or int16 state, run often enough to fill its memory."""
+    generator = np.random.default_rng(draw(seeds))
+    build = Builder()
+    batches, inputs, memory = draw(st.integers(1, 2)), draw(st.integers(1, 12)), draw(st.integers(1, 6))
+    rank = draw(st.integers(1, 2))
+    units = draw(st.integers(1, 5))
+    filters = units * rank
+    kind = draw(st.sampled_from(("int8", "int16")))
+    scale, feature_scale, time_scale = draw(scales), draw(scales), draw(scales)
+    state_scale = float(np.float32(scale * feature_scale / 2.0 ** draw(st.floats(-10, -1))))
+    out = float(np.float32(state_scale * time_scale / 2.0 ** draw(st.floats(-14, -1))))
+    limits = np.iinfo(kind)
+    source = build.tensor((batches, inputs), scale=scale, zero=draw(zeros))
+    features = build.tensor(
+        (filters, inputs), scale=feature_scale, data=fill(generator, draw(st.sampled_from(FILLS)), (filters, inputs))
+    )
+    times = build.tensor(
+        (filters, memory),
+        kind,
+        scale=time_scale,
+        data=generator.integers(limits.min, limits.max, (filters, memory), dtype=kind, endpoint=True),
+    )
+    bias = build.constant(generator.integers(-2000, 2000, units), "int32", scale=state_scale * time_scale)
+    state = build.tensor((batches, filters * memory), kind, scale=state_scale, variable=True)
+    output = build.tensor((batches, units), scale=out, zero=draw(zeros))
+    build.operator("SVDF", [source, features, times, bias, state], [output], rank=rank, fusedActivationFunction=1)
+    values = [samples(generator, [(batches, inputs)], "int8")[i % 2] for i in range(8)]
+    label = f"svdf {kind} {batches} x {inputs} -> {filters} filters, memory {memory}, rank {rank}"
+    return single(label, build, [source], [output], values)

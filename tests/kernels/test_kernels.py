@@ -45,6 +45,7 @@ INT8: dict[str, tuple[SearchStrategy[Case], int]] = {
     "hard_swish": (simple.hard_swish(), 30),
     "resize_nearest_neighbor": (simple.resize(), 25),
     "transpose_conv": (weights.transpose_conv(), 50),
+    "svdf": (weights.svdf(), 150),
 }
 """Each int8 kernel: its generator and how many cases are compiled all the way; ``test_direct.py`` has many more.
 
