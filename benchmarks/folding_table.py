@@ -33,11 +33,13 @@ ROWS = [
         (m, "uniform", "none", False)
         for m in ("combination", "scale-aware", "ward", "kmeans", "ifm", "random", "l1", "l2")
     ],
+    ("combination", "uniform", "ls", False),
     ("combination", "uniform", "none", True),
     ("combination", "uniform", "ls", True),
     ("ward", "uniform", "ls", True),
     ("l1", "uniform", "ls", True),
     *[(m, "params", "none", False) for m in ("combination", "scale-aware", "ward", "l1")],
+    ("combination", "params", "ls", False),
     ("combination", "params", "none", True),
     ("combination", "params", "ls", True),
 ]
@@ -46,7 +48,7 @@ NORM_ROWS = [
     (method, "uniform", repair, repair == "data")
     for method in ("combination", "ward", "kmeans", "l1")
     for repair in ("none", "ar", "dir", "data")
-]
+] + [("combination", "uniform", "ls", False), ("combination", "uniform", "ls", True)]
 
 
 @dataclass(frozen=True, slots=True)

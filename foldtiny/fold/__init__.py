@@ -61,11 +61,11 @@ def fold(
     repair : {"none", "ar", "dir", "data", "ls"}
         With ``none``, BatchNorm statistics of a cluster are averaged (exact where its channels are equal). ``ar``
         stretches averages back to the variance of what they average, estimated from the weights; ``dir`` measures the
-        statistics again on images inverted from the dense network, ``data`` on the given images; ``ls`` also solves
-        for the weights that read folded channels.
+        statistics again on images inverted from the dense network, ``data`` on the given images; ``ls`` solves for
+        the weights that read folded channels, on the given images or on synthetic ones.
     images : float array [N, C, H, W], optional
-        Unlabelled images as the network takes them, for ``data`` and ``ls``, and as a better base for ``combination``
-        and ``params`` than synthetic ones.
+        Unlabelled images as the network takes them: needed by ``data``, and a better base for ``ls``,
+        ``combination`` and ``params`` than synthetic ones.
     seed : int
         Same seed, same bytes.
     progress : callable, optional

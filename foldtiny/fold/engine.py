@@ -15,13 +15,22 @@ from torch import nn
 from foldtiny.errors import UsageError
 from foldtiny.fold import budget as budgets
 from foldtiny.fold.check import verify
-from foldtiny.fold.evidence import check_images
+from foldtiny.fold.evidence import affordable, batch, check_images
 from foldtiny.fold.groups import Group, find
 from foldtiny.fold.inversion import invert
 from foldtiny.fold.merge import Matrix, apply, map_outputs, shifted, weight_of
 from foldtiny.fold.methods import METHODS, Study
 from foldtiny.fold.network import Costs, as_inputs, macs, parameters, profile, restore, working_copy
-from foldtiny.fold.repair import NEED_IMAGES, REPAIRS, absorb, has_norms, least_squares, recalibrate
+from foldtiny.fold.repair import (
+    NEED_IMAGES,
+    REPAIRS,
+    STRENGTH_REAL,
+    STRENGTH_SYNTHETIC,
+    absorb,
+    has_norms,
+    least_squares,
+    recalibrate,
+)
 from foldtiny.fold.report import FoldReport, GroupReport, SkippedGroup
 
 Progress = Callable[[str, float], None]
@@ -220,15 +229,23 @@ def _repaired(
         )
         recalibrate(work, images)
         return replace(folding, work=work, images=images.numpy())
-    images = torch.from_numpy(studied.images)
+    real = studied.images is not None
+    images = torch.from_numpy(studied.images) if real else _synthetic(planned, studied.seed)
     if repair == "ls":
         folded = {group.name for group in planned.groups if group.name in folding.methods}
         readers = {m.layer for group in planned.groups if group.name in folded for m in group.having("in")}
         layers = tuple(name for name in planned.order if name in readers)
-        least_squares(copy.deepcopy(planned.work).float(), work, layers, outputs, images, seed=studied.seed)
-    if has_norms(work):
+        dense, strength = copy.deepcopy(planned.work).float(), STRENGTH_REAL if real else STRENGTH_SYNTHETIC
+        least_squares(dense, work, layers, outputs, images, strength=strength, seed=studied.seed)
+    if real and has_norms(work):
         recalibrate(work, images)
     return replace(folding, work=work)
+
+
+def _synthetic(planned: Plan, seed: int) -> torch.Tensor:
+    """Return synthetic first arguments, as many as are affordable."""
+    size = affordable(planned.inputs, planned.costs.total_macs)
+    return batch(planned.inputs[:1], size, np.random.default_rng(seed))[0]
 
 
 def count(model: nn.Module, example_inputs: Any) -> tuple[int, int]:

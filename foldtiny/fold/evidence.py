@@ -77,7 +77,7 @@ def gather(
         parameter.requires_grad_(False)  # gradients flow to the outputs of layers, from inputs that ask for them
     meter = _Meter(network, groups)
     single = max(1, macs // max(1, _batch(inputs)))
-    count = int(min(_MOST, max(_LEAST, _WORK / single))) if images is None else len(images)
+    count = affordable(inputs, macs) if images is None else len(images)
     chunk = int(min(count, max(1, _CHUNK / single), 128))
     rng = np.random.default_rng(seed)
     try:
@@ -87,6 +87,12 @@ def gather(
     finally:
         meter.close()
     return Evidence(meter.moments(), meter.weights(), images is None)
+
+
+def affordable(inputs: tuple[Any, ...], macs: int) -> int:
+    """Return how many synthetic images to run, given the multiply-accumulates of one pass of the inputs."""
+    single = max(1, macs // max(1, _batch(inputs)))
+    return int(min(_MOST, max(_LEAST, _WORK / single)))
 
 
 def check_images(images: Any, inputs: tuple[Any, ...]) -> Matrix | None:

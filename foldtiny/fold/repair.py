@@ -3,8 +3,10 @@
 ``ar``    Fold-AR, no data: the shrinkage is estimated from the weights and undone in the BatchNorm.
 ``dir``   Fold-DIR, no data: BatchNorm statistics are measured again on images inverted from the dense network.
 ``data``  Fold-R: the same on real images.
-``ls``    Real images: each consumer's weights are solved for by ridge least squares, layer by layer, so that what it
-          computes from its folded input is what it computed before; BatchNorm statistics are measured again after.
+``ls``    Each consumer's weights are solved for by ridge least squares, layer by layer, so that what it computes from
+          its folded input is what it computed before, on real images where there are any and on synthetic ones, with
+          a stronger pull towards the weights that folding found, where there are none. On real images, BatchNorm
+          statistics are measured again after.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ from foldtiny.fold.rows import effective
 
 REPAIRS = ("none", "ar", "dir", "data", "ls")
 #: Repairs that need the user's images.
-NEED_IMAGES = ("data", "ls")
+NEED_IMAGES = ("data",)
 
 _BATCH = 64
+#: Pull of least squares towards the weights that folding found, in units of the mean feature variance.
+STRENGTH_REAL, STRENGTH_SYNTHETIC = 0.3, 1.0
 #: Positions of a feature map that a least-squares fit looks at, per image.
 _POSITIONS = 64
 
@@ -104,7 +108,7 @@ def least_squares(
     outputs: dict[str, Matrix],
     images: torch.Tensor,
     *,
-    strength: float = 0.3,
+    strength: float,
     seed: int = 0,
 ) -> None:
     """Fit the consumers of folded groups to what they computed in the dense network, in place, first to last.

@@ -11,7 +11,7 @@ from torch import nn
 
 from foldtiny import zoo
 from foldtiny.fold import engine
-from tests.fold import nets
+from tests.fold import architectures, nets
 
 NO_CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 METHODS = ["combination", "scale-aware", "ward", "kmeans", "ifm", "random"]
@@ -67,6 +67,16 @@ def test_zoo(name: str, method: str, seed: int) -> None:
     model = nets.shake(zoo.create(name, width=width), seed)
     inputs = torch.randn(1, *zoo.MODELS[name].input_shape, generator=torch.Generator().manual_seed(seed))
     assert_fold_undoes_widening(model, inputs, seed, method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("family", list(architectures.FAMILIES))
+def test_families(family: str, method: str) -> None:
+    for seed in range(3):
+        model = nets.shake(architectures.FAMILIES[family](), seed)
+        inputs = torch.randn(nets.SMALL, generator=torch.Generator().manual_seed(seed))
+        assert engine.plan(model, inputs).skipped == ()
+        assert_fold_undoes_widening(model, inputs, seed, method)
 
 
 @pytest.mark.slow

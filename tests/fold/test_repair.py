@@ -137,7 +137,16 @@ def test_least_squares_recovers_a_layer_that_folding_hurt() -> None:
     assert error(model, fitted, images) < 0.5 * error(model, plain, images)
 
 
-@pytest.mark.parametrize("repair", ["data", "ls"])
+def test_least_squares_without_images_helps_too() -> None:
+    model, images = trained_like()
+    example = torch.from_numpy(images[:1])
+    plain, fitted = (
+        foldtiny.fold.fold(model, example, sparsity=0.5, repair=repair).module for repair in ("none", "ls")
+    )
+    assert error(model, fitted, images) < error(model, plain, images)
+
+
+@pytest.mark.parametrize("repair", ["data"])
 def test_repairs_that_need_images(repair: str) -> None:
     model, images = trained_like()
     with pytest.raises(UsageError) as caught:
