@@ -20,6 +20,9 @@ _MODEL = ("model_weights_", "model_data")
 _ENGINE = ("model_", "ft_")
 # What the mbed core calls sections is RAM left over for its heap, and room for interrupts; the image does not use it.
 _LEFT_OVER = (".heap", ".stack_dummy")
+# ESP-IDF links constants in mapped flash, code in instruction RAM, and external RAM with the same "writable" flag as
+# data; none of them takes room in the data RAM that the board's limit is about.
+_NOT_DATA_RAM = (".flash", ".iram0", ".ext_ram", ".rtc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def read(elf: Path) -> Footprint:
         if section["sh_flags"] & SH_FLAGS.SHF_ALLOC and not section.name.startswith(_LEFT_OVER)
     ]
     flash = sum(section["sh_size"] for section in loaded if section["sh_type"] != "SHT_NOBITS")
-    ram = sum(section["sh_size"] for section in loaded if section["sh_flags"] & SH_FLAGS.SHF_WRITE)
+    ram = sum(section["sh_size"] for section in loaded if _in_ram(section))
     stack = sum(symbol.size for symbol in symbols if symbol.name == _STACK)
     in_flash = [symbol for symbol in symbols if symbol.memory == "flash"]
     model = sum(symbol.size for symbol in in_flash if symbol.name.startswith(_MODEL))
@@ -96,6 +99,10 @@ def read(elf: Path) -> Footprint:
     )
 
 
+def _in_ram(section: Section) -> bool:
+    return bool(section["sh_flags"] & SH_FLAGS.SHF_WRITE) and not section.name.startswith(_NOT_DATA_RAM)
+
+
 def _symbols(sections: list[Section]) -> list[Symbol]:
     """Return functions and objects, largest first; two names for one place count once."""
     found: dict[int, Symbol] = {}
@@ -109,7 +116,7 @@ def _symbols(sections: list[Section]) -> list[Symbol]:
             section = sections[index]
             if not section["sh_flags"] & SH_FLAGS.SHF_ALLOC or symbol["st_size"] == 0:
                 continue
-            memory = "ram" if section["sh_flags"] & SH_FLAGS.SHF_WRITE else "flash"
+            memory = "ram" if _in_ram(section) else "flash"
             # An earlier name for the same place wins, unless the new one is ours.
             place = symbol["st_value"]
             if place not in found or symbol.name.startswith(_ENGINE):
