@@ -125,8 +125,8 @@ def conv_2d(rng: Rng) -> Conv2D:
 
 
 def conv_3x3(rng: Rng) -> Conv2D:
-    """Return a 3x3 convolution with stride 1, channels in fours and any padding."""
-    in_c, out_c = int(rng.choice([4, 8, 12, 16, 20, 32, 64])), 2 * int(rng.integers(1, 5))
+    """Return a 3x3 convolution with stride 1, some channels and any padding."""
+    in_c, out_c = int(rng.choice([4, 8, 9, 12, 14, 16, 23, 32, 64])), int(rng.integers(2, 9))
     return _square(rng, 3, in_c, out_c)
 
 

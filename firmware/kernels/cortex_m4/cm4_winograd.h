@@ -165,12 +165,47 @@ static __attribute__((noinline, unused)) void ft_cm4_tiles(const int8_t *const *
     }
 }
 
+// Widens a row of pixels; channels that do not come in fours are filled up with anything: their weights are
+// zero.
+static __attribute__((noinline, unused)) void ft_cm4_tile_row(const ft_cm4_conv_2d *p, const int8_t *from,
+                                                              uint32_t *to) {
+    if (!p->last) {
+        ft_cm4_run_wide(from, to, p->in_bytes / 4, 0);
+        return;
+    }
+    for (const int8_t *end = from + p->in_bytes; from < end; from += p->last, to += 2) {
+        for (int32_t i = p->whole; i > 0; i--, from += 4, to += 2) {
+            ft_cm4_wide(ft_cm4_load(from), to);
+        }
+        // More than four channels: the word that ends with the pixel lies within it.
+        ft_cm4_wide(ft_cm4_load(from + p->last - 4) >> (32 - 8 * p->last), to);
+    }
+}
+
+// Makes four rows from `first` on reachable; there are at most two rows of padding above the image.
+static __attribute__((noinline, unused)) void ft_cm4_tile_rows(ft_cm4_conv *s, int32_t first) {
+    const ft_cm4_conv_2d *p = s->p;
+    for (int32_t i = 0, y = first; i < FT_TILE_ROWS; i++, y++) {
+        int8_t *row = s->ring + ((y + FT_TILE_ROWS) & (FT_TILE_ROWS - 1)) * p->row_bytes;
+        s->row[i] = row;
+        if (y >= s->loaded) {
+            s->loaded = y + 1;
+            if (y < p->in_h) {
+                ft_cm4_tile_row(p, s->in + y * p->in_bytes, (uint32_t *)(void *)(row + p->left));
+            } else {
+                ft_cm4_fill(p, row, p->row_bytes);
+            }
+        }
+    }
+}
+
 // A layer at least four outputs wide and two high. Tiles at the right and lower edges overlap their
-// neighbours where the output's size is not a multiple of theirs: the same outputs are then computed twice.
+// neighbours where the output's size is not a multiple of theirs, and so does the last pair of an odd number
+// of channels: the same outputs are then computed twice.
 static __attribute__((noinline, unused)) void ft_cm4_winograd_s8(const ft_cm4_conv_2d *p,
-                                                                 ft_tiles_routine routine, const void *stream,
-                                                                 const int8_t *in, int8_t *out,
-                                                                 void *scratch) {
+                                                                 ft_tiles_routine routine,
+                                                                 const int32_t *stream, const int8_t *in,
+                                                                 int8_t *out, void *scratch) {
     ft_cm4_conv s;
     s.p = p;
     s.in = in;
@@ -178,15 +213,20 @@ static __attribute__((noinline, unused)) void ft_cm4_winograd_s8(const ft_cm4_co
     s.loaded = 0;
     s.ring = (int8_t *)(void *)(s.x + p->groups * 64);
     const int32_t row_step = p->out_w * p->out_c;
-    const ft_tiles t = {p->skip, p->out_c, p->out_c, row_step};
+    const ft_tiles t = {p->skip, p->pairs * 2, p->out_c, row_step}, last = {p->skip, 2, p->out_c, row_step};
+    const int32_t *last_stream = stream + p->pairs * (4 * (2 + 16 * p->groups) + 6);
     ft_cm4_fill(p, s.ring, p->rows * p->row_bytes);
     for (int32_t oy = 0; oy < p->out_h; oy += 2) {
         const int32_t y = oy + 2 <= p->out_h ? oy : p->out_h - 2;
-        ft_cm4_rows(&s, y - p->pad_top);
+        ft_cm4_tile_rows(&s, y - p->pad_top);
         for (int32_t ox = 0; ox < p->out_w; ox += 4) {
             const int32_t x = ox + 4 <= p->out_w ? ox : p->out_w - 4;
+            int8_t *to = out + y * row_step + x * p->out_c;
             ft_cm4_tiles(s.row, x * p->step, p->groups * 2, s.x);
-            routine(s.x, stream, out + y * row_step + x * p->out_c, &t);
+            routine(s.x, stream, to, &t);
+            if (p->rest) {
+                routine(s.x, last_stream, to + p->out_c - 2, &last);
+            }
         }
     }
     if (p->out_min > INT8_MIN || p->out_max < INT8_MAX) {

@@ -22,7 +22,7 @@ DIRECT, BYTES, WORDS = 0, 1, 2
 _WIDE_FIELDS = frozenset(("in_bytes", "out_w", "conv_w", "row_bytes"))
 
 _FEW_WEIGHTS = 512
-"""First layers with no more weights than this are always widened: half a kilobyte that pays."""
+"""Layers with no more weights than this may be widened for size too: half a kilobyte that pays."""
 
 _ODD_WIDTH = 32
 """Rows of fewer pixels than this are computed two together where their number is odd."""
@@ -72,7 +72,9 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     """Return the kernel of an int8 convolution: ``size`` keeps its weights int8, ``speed`` widens them."""
     if not isinstance(layer, Conv2D) or layer.rescale is None or not _supported(layer):
         return None
-    few = layer.in_c <= 4 and layer.weights.size <= _FEW_WEIGHTS
+    # Of small layers those that share a routine with first layers: the others would bring one of their own.
+    small = layer.in_c <= 4 or (layer.pool is NO_POOL and int(layer.clamp[0]) >= layer.out_zero)
+    few = small and layer.weights.size <= _FEW_WEIGHTS
     packings = (False, True) if optimize == "size" and not few else (True, False)
     return next((k for wide in packings if (k := _kernel(layer, wide)) is not None), None)
 
