@@ -15,8 +15,10 @@ FT_KERNEL void ft_xt_add_s8(const ft_xt_add *p, const int32_t *table1, const int
                             const int8_t *in1, const int8_t *in2, int8_t *out) {
     const uint8_t *a = (const uint8_t *)in1;
     const uint8_t *b = (const uint8_t *)in2;
+    // A copy, because stores of bytes may alias the original.
+    const ft_xt_channel own = p->output;
     for (int32_t i = 0; i < p->count; i++) {
-        out[i] = ft_xt_output(table1[a[i]] + table2[b[i]], &p->output, p->out_min, p->out_max);
+        out[i] = ft_xt_output(table1[a[i]] + table2[b[i]], &own, p->out_min, p->out_max);
     }
 }
 

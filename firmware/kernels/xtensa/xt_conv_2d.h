@@ -96,13 +96,14 @@ FT_INLINE void ft_xt_pixels(const ft_xt_conv_2d *p, const uint8_t *w, const ft_x
         uint32_t sums[FT_XT_COLUMNS * FT_XT_CHANNELS];
         ft_xt_tile_u8(columns, w, p->taps, sums);
         const int32_t lanes = ft_min(FT_XT_CHANNELS, p->out_c - c);
-        for (int32_t lane = 0; lane < lanes; lane++, channel++) {
-            const uint32_t bias = (uint32_t)channel->bias;
-            *first++ =
-                ft_xt_output((int32_t)(sums[lane] + bias - excess[0]), channel, p->out_min, p->out_max);
+        for (int32_t lane = 0; lane < lanes; lane++) {
+            // A copy, because stores of bytes may alias the original.
+            const ft_xt_channel own = *channel++;
+            const uint32_t one = sums[lane] + (uint32_t)own.bias - excess[0];
+            *first++ = ft_xt_output((int32_t)one, &own, p->out_min, p->out_max);
             if (second) {
-                *second++ = ft_xt_output((int32_t)(sums[lane + FT_XT_CHANNELS] + bias - excess[1]), channel,
-                                         p->out_min, p->out_max);
+                const uint32_t other = sums[lane + FT_XT_CHANNELS] + (uint32_t)own.bias - excess[1];
+                *second++ = ft_xt_output((int32_t)other, &own, p->out_min, p->out_max);
             }
         }
     }

@@ -44,12 +44,14 @@ FT_INLINE void ft_xt_depthwise_channel(const ft_xt_depthwise *p, uint8_t *const 
                   w8 = w[8];
     const uint8_t *top = rows[0], *middle = rows[1], *bottom = rows[2];
     const int32_t step = p->stride_w * c;
+    // A copy, because stores of bytes may alias the original.
+    const ft_xt_channel own = *channel;
     for (int32_t x = 0; x < p->out_w; x++, top += step, middle += step, bottom += step, out += c) {
-        int32_t sum = channel->bias;
+        int32_t sum = own.bias;
         sum += top[0] * w0 + top[c] * w1 + top[2 * c] * w2;
         sum += middle[0] * w3 + middle[c] * w4 + middle[2 * c] * w5;
         sum += bottom[0] * w6 + bottom[c] * w7 + bottom[2 * c] * w8;
-        *out = ft_xt_output(sum, channel, p->out_min, p->out_max);
+        *out = ft_xt_output(sum, &own, p->out_min, p->out_max);
     }
 }
 

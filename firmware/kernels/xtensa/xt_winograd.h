@@ -124,6 +124,17 @@ static __attribute__((unused, noinline)) void ft_xt_winograd_outputs(const uint3
 FT_INLINE void ft_xt_winograd_store(const ft_xt_winograd *p, const ft_xt_channel *channel,
                                     const int32_t *values, int32_t y, int32_t x, int8_t *out) {
     const int32_t rows = ft_min(p->side, p->out_h - y), columns = ft_min(p->side, p->out_w - x);
+    // A copy, because stores of bytes may alias the original.
+    const ft_xt_channel own = *channel;
+    if (p->pool == 1) {
+        for (int32_t i = 0; i < rows; i++, values += p->side) {
+            int8_t *to = out + ((y + i) * p->out_w + x) * p->out_c;
+            for (int32_t j = 0; j < columns; j++, to += p->out_c) {
+                *to = ft_xt_output(values[j] + own.bias, &own, p->out_min, p->out_max);
+            }
+        }
+        return;
+    }
     const int32_t first_y = y / p->pool, first_x = x / p->pool;
     for (int32_t py = 0; py * p->pool < rows && first_y + py < p->pooled_h; py++) {
         for (int32_t px = 0; px * p->pool < columns && first_x + px < p->pooled_w; px++) {
@@ -134,7 +145,7 @@ FT_INLINE void ft_xt_winograd_store(const ft_xt_winograd *p, const ft_xt_channel
                 }
             }
             out[((first_y + py) * p->pooled_w + first_x + px) * p->out_c] =
-                ft_xt_output(best + channel->bias, channel, p->out_min, p->out_max);
+                ft_xt_output(best + own.bias, &own, p->out_min, p->out_max);
         }
     }
 }
