@@ -97,12 +97,10 @@ def convert(
     )
     write_atomic(path, model.data)
     report = model.report
-    summary = (
-        f"{precision} .tflite of {len(model.data):,} B; float32 differs from torch by {report.max_abs_difference:.1e}"
-    )
+    summary = f"{precision} .tflite, {len(model.data):,} B; float32 within {report.max_abs_difference:.0e} of torch"
     if precision == "int8":
         summary += (
-            f"; int8 agrees on {report.agreement:.1%} of {report.images} images, calibrated on {report.calibration}"
+            f", int8 agrees on {report.agreement:.1%} of {report.images} images; calibration: {report.calibration}"
         )
     return StageOutput(report.to_dict(), summary, (path,))
 
