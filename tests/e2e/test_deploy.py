@@ -58,13 +58,20 @@ def test_deploy_lenet5(run: Run, output: Path, board: str) -> None:
     assert accuracy["dense"] > 0.915
     assert accuracy["dense"] - accuracy["deployed"] < 0.01
     flash, ram = result["flash_bytes"], result["ram_bytes"]
-    # int8 weights: about a byte a parameter, and the biases and multipliers of 744 channels.
-    assert result["parameters"]["folded"] <= flash["model"] < result["parameters"]["folded"] * 1.05
+    # int8 weights: about a byte a parameter, the biases and multipliers of 744 channels, and where a processor has
+    # kernels for speed that want it, the second convolution's 19,250 weights in up to 112,896 bytes.
+    assert result["parameters"]["folded"] <= flash["model"] < result["parameters"]["folded"] * 1.05 + 112_896
     assert flash["model"] + flash["engine"] < flash["total"]
     assert ram["total"] == ram["static"] + ram["stack"]
     assert 0 < ram["planned"] <= ram["static"]
     assert ram["stack"] > 0
-    assert result["latency"]["instructions"] > result["macs"]["folded"]
+    # NEON's tile, the densest, takes 30 instructions for 128 products.
+    assert result["latency"]["instructions"] > result["macs"]["folded"] * 30 / 128
+    estimated = result["latency"]["estimated"]
+    assert (estimated is not None) == (board == "nano33ble")
+    if estimated:
+        assert result["latency"]["instructions"] < estimated["cycles_low"] < estimated["cycles_high"]
+        assert result["latency"]["ms"] < estimated["ms_low"] < estimated["ms_high"]
     assert result["latency"]["runs"] >= 32
 
 
