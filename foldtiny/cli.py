@@ -96,7 +96,7 @@ def deploy(
     repair: Repair = "none",
     precision: Precision = "int8",
     runtime: Annotated[str, typer.Option(help="aot: the network compiled to C.")] = "aot",
-    optimize: Annotated[str, typer.Option(help="speed or size.")] = "speed",
+    optimize: Annotated[str, typer.Option(help="auto (speed where it fits), speed or size.")] = "auto",
     tflite: Annotated[
         Path | None, typer.Option(help="Deploy this .tflite file as it is, without folding or conversion.")
     ] = None,
@@ -287,7 +287,7 @@ def convert(
 def compile_(
     tflite: Annotated[Path, typer.Argument(help="An int8 or float32 .tflite file.")],
     board: Annotated[str, typer.Option(help="Which board: see `foldtiny boards`.")],
-    optimize: Annotated[str, typer.Option(help="speed or size.")] = "speed",
+    optimize: Annotated[str, typer.Option(help="auto (speed where it fits), speed or size.")] = "auto",
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the project.")] = Path("project"),
     profile: Profile = False,
     plot_memory: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import shutil
 from dataclasses import dataclass
@@ -52,104 +53,127 @@ class BoardRun:
     records: list[StageRecord]
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What every stage of one board needs."""
+
+    request: DeployRequest
+    board: Board
+    model: ReadyModel
+    target: Target
+    reporter: Reporter
+    directory: Path
+    content: bytes
+    project: Project
+
+    @property
+    def tflite_hash(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def elf(self) -> Path:
+        return self.directory / "firmware.elf"
+
+    def workspace(self, *, live: bool = False) -> Workspace:
+        """Return the folder of stages; what happens ``live`` on a real board is never taken from an earlier run."""
+        reuse = self.request.reuse and not (live and self.target.port is not None)
+        return Workspace(self.directory, self.reporter, reuse=reuse)
+
+
 def run_on_board(
     request: DeployRequest, board: Board, model: ReadyModel, target: Target, reporter: Reporter
 ) -> BoardRun | None:
     """Compile, build, run and measure; None for a dry run, which ends with the firmware built."""
     directory = model.directory / f"{board.name}-{request.runtime}"
-    workspace = Workspace(directory, reporter, reuse=request.reuse)
-    content = steps.read_tflite(model.tflite)
-    tflite_hash = hashlib.sha256(content).hexdigest()
-    project = Project(
-        directory / "project",
-        board,
-        {"hardware": board.hardware.environment if board.hardware else None, "simulated": board.simulator.environment},
-    )
-    compiled = workspace.run(
-        "compile",
-        lambda _: steps.compile_project(
-            content,
-            board,
-            project.directory,
-            title=model.name,
-            optimize=request.optimize,
-            class_names=model.class_names,
-            profile=request.profile,
-        ),
-        inputs={
-            "tflite": tflite_hash,
-            "board": board.model_dump(mode="json"),
-            "optimize": request.optimize,
-            "title": model.name,
-            "class_names": list(model.class_names),
-            "profile": request.profile,
-        },
-        code=("aot", "project", "firmware", "templates"),
-    )
+    environments = {
+        "hardware": board.hardware.environment if board.hardware else None,
+        "simulated": board.simulator.environment,
+    }
+    project = Project(directory / "project", board, environments)
+    job = _Job(request, board, model, target, reporter, directory, steps.read_tflite(model.tflite), project)
+    compiled = _compile_stage(job)
     records = [compiled]
     accuracy = model.accuracy
     if model.images is not None:
-        scored = _accuracy_stage(model, content, tflite_hash, reporter, request)
+        scored = _accuracy_stage(job)
         records.append(scored)
-        accuracy = Accuracy(**{**_fields(accuracy), "deployed": scored.result["accuracy"]})
+        accuracy = dataclasses.replace(accuracy, deployed=scored.result["accuracy"])
     model_hash = compiled.result["model_hash"]
     environment = hardware.environment(project, target, model_hash, reporter, dry_run=request.dry_run)
-    simulated = environment == board.simulator.environment
-    elf = directory / "firmware.elf"
-    built = workspace.run(
-        "build",
-        lambda progress: _build(project, environment, elf, progress),
-        inputs={
-            "project": tree_hash(project.directory),
-            "environment": environment,
-            "compiler": program_version(board.simulator.compiler) if simulated else "upstream",
-        },
-        code=("device",),
-    )
+    built = _build_stage(job, environment)
     records.append(built)
     if request.dry_run:
         return None
-    # What happens on a real board is never taken from an earlier run.
-    live = workspace if target.port is None else Workspace(directory, reporter, reuse=False)
     port = target.port
     if target.flash:
-        flashed = live.run(
-            "flash", lambda progress: hardware.flash(project, environment, target, elf, progress), inputs={}
+        flashed = job.workspace(live=True).run(
+            "flash", lambda progress: hardware.flash(project, environment, target, job.elf, progress), inputs={}
         )
         records.append(flashed)
         port = flashed.result["port"]
-    measured = live.run(
-        "measure",
-        lambda progress: _measure(board, port or elf, content, model, model_hash, progress),
-        inputs={
-            "elf": file_hash(elf),
-            "tflite": tflite_hash,
-            "inputs": array_hash(np.concatenate([a.reshape(-1).view(np.uint8) for s in model.inputs for a in s])),
-            "simulator": program_version(board.simulator.command[0]),
-        },
-        code=("device", "reference"),
-    )
+    measured = _measure_stage(job, port, model_hash)
     records.append(measured)
     return _summarise(board, model, directory, accuracy, compiled.result, built.result, measured.result, records)
 
 
-def _accuracy_stage(
-    model: ReadyModel, content: bytes, tflite_hash: str, reporter: Reporter, request: DeployRequest
-) -> StageRecord:
+def _compile_stage(job: _Job) -> StageRecord:
+    options: dict[str, Any] = {
+        "title": job.model.name,
+        "optimize": job.request.optimize,
+        "class_names": job.model.class_names,
+        "profile": job.request.profile,
+    }
+    return job.workspace().run(
+        "compile",
+        lambda _: steps.compile_project(job.content, job.board, job.project.directory, **options),
+        inputs={"tflite": job.tflite_hash, "board": job.board.model_dump(mode="json"), **options},
+        code=("aot", "project", "firmware", "templates"),
+    )
+
+
+def _accuracy_stage(job: _Job) -> StageRecord:
     """Run the generated C on every labelled image; the result serves all boards, so it lies beside the model."""
+    images = job.model.images
+    assert images is not None and images.labels is not None
+    labels = images.labels
 
     def run(progress: ProgressFn) -> StageOutput:
-        assert model.images is not None and model.images.labels is not None
-        compiled = aot.compile_tflite(content, target="portable")
-        samples = reference.quantise_images(content, model.images.images)
-        logits = reference.logits(content, host.run(compiled, samples, progress))
-        correct = float((logits.argmax(1) == model.images.labels).mean())
+        compiled = aot.compile_tflite(job.content, target="portable")
+        samples = reference.quantise_images(job.content, images.images)
+        logits = reference.logits(job.content, host.run(compiled, samples, progress))
+        correct = float((logits.argmax(1) == labels).mean())
         summary = f"{correct:.2%} of {len(samples):,} images right, run through the generated C on this machine"
         return StageOutput({"accuracy": correct, "images": len(samples)}, summary)
 
-    workspace = Workspace(model.directory, reporter, reuse=request.reuse)
-    inputs = {"tflite": tflite_hash, "images": images_hash(model.images)}
+    workspace = Workspace(job.model.directory, job.reporter, reuse=job.request.reuse)
+    inputs = {"tflite": job.tflite_hash, "images": images_hash(images)}
     return workspace.run("accuracy", run, inputs=inputs, code=("aot", "firmware", "reference"))
+
+
+def _build_stage(job: _Job, environment: str) -> StageRecord:
+    spec = job.board.simulator
+    compiler = program_version(spec.compiler) if environment == spec.environment else "upstream"
+    return job.workspace().run(
+        "build",
+        lambda progress: _build(job.project, environment, job.elf, progress),
+        inputs={"project": tree_hash(job.project.directory), "environment": environment, "compiler": compiler},
+        code=("device",),
+    )
+
+
+def _measure_stage(job: _Job, port: str | None, model_hash: str) -> StageRecord:
+    raw = [array.reshape(-1).view(np.uint8) for sample in job.model.inputs for array in sample]
+    return job.workspace(live=True).run(
+        "measure",
+        lambda progress: _measure(job.board, port or job.elf, job.content, job.model, model_hash, progress),
+        inputs={
+            "elf": file_hash(job.elf),
+            "tflite": job.tflite_hash,
+            "inputs": array_hash(np.concatenate(raw)),
+            "simulator": program_version(job.board.simulator.command[0]),
+        },
+        code=("device", "reference"),
+    )
 
 
 def _build(project: Project, environment: str, elf: Path, progress: ProgressFn) -> StageOutput:
@@ -269,7 +293,3 @@ def _basis(board: Board, measured: dict[str, Any]) -> str:
     if measured["latency"]["unit"] == "instructions":
         return f"simulated: instructions at {board.clock_hz / 1e6:g} MHz, one a cycle"
     return f"simulated: {measured['meaning']}"
-
-
-def _fields(accuracy: Accuracy) -> dict[str, Any]:
-    return {name: getattr(accuracy, name) for name in ("dense", "folded", "images", "dataset")}

@@ -10,7 +10,7 @@ from foldtiny.errors import UsageError
 
 RUNTIMES = ("aot",)
 PRECISIONS = ("int8", "float32")
-OPTIMIZE = ("speed", "size")
+OPTIMIZE = ("auto", "speed", "size")
 METHODS = ("combination", "scale-aware", "ward", "kmeans", "ifm", "random", "l1", "l2")
 BUDGETS = ("uniform", "params")
 REPAIRS = ("none", "ar", "dir", "data", "ls")
@@ -62,7 +62,7 @@ class DeployRequest:
     input_shape: Shape | None = None
     precision: str = "int8"
     runtime: str = "aot"
-    optimize: str = "speed"
+    optimize: str = "auto"
     tflite: Path | None = None
     inputs: Path | None = None
     data: str | None = None

@@ -18,8 +18,14 @@ from foldtiny.resources import write_atomic
 from foldtiny.stages import StageOutput
 
 if TYPE_CHECKING:
+    from foldtiny.aot import CompiledModel
     from foldtiny.boards import Board
     from foldtiny.zoo.checkpoint import LoadedModel
+
+# What a real board's framework takes beside the network (Arduino on mbed OS is the largest); room is left for it even
+# on the twin, so that both run the same code.
+FRAMEWORK_FLASH_BYTES = 128 * 1024
+FRAMEWORK_RAM_BYTES = 64 * 1024
 
 
 def fold(
@@ -120,9 +126,9 @@ def compile_project(
 
     ``profile`` builds it so that the firmware times each layer; ``plot_memory`` names a picture of the memory plan.
     """
-    from foldtiny import aot, project
+    from foldtiny import project
 
-    compiled = aot.compile_tflite(content, target=board.target, optimize=optimize, profile=profile)
+    compiled, optimized = _compile(content, board, optimize, profile)
     if plot_memory is not None:
         from foldtiny.aot import picture
 
@@ -139,15 +145,33 @@ def compile_project(
         "arena_bytes": plan.arena_bytes,
         "lower_bound_bytes": plan.lower_bound_bytes,
         "target": board.target,
+        "optimize": optimized,
         "environments": rendered.environments,
         "layers": profiles.describe(compiled.layers),
     }
     summary = (
-        f"{len(compiled.layers)} layers, {compiled.macs:,} multiply-accumulates, tensors in {plan.arena_bytes:,} B "
-        f"of RAM (bound {plan.lower_bound_bytes:,}) → {directory}"
+        f"for {optimized}: {len(compiled.layers)} layers, {compiled.macs:,} multiply-accumulates, "
+        f"tensors in {plan.arena_bytes:,} B of RAM (bound {plan.lower_bound_bytes:,}) → {directory}"
     )
     files = [path for path in sorted(directory.rglob("*")) if path.is_file() and ".pio" not in path.parts]
     return StageOutput(result, summary, files)
+
+
+def _compile(content: bytes, board: Board, optimize: str, profile: bool) -> tuple[CompiledModel, str]:
+    """Compile, and with ``auto`` decide: for speed where there is room on the board, otherwise for size."""
+    from foldtiny import aot
+
+    def compiled(how: str) -> CompiledModel:
+        return aot.compile_tflite(content, target=board.target, optimize=how, profile=profile)
+
+    if optimize != "auto":
+        return compiled(optimize), optimize
+    fast = compiled("speed")
+    constants = sum(layer.constant_bytes for layer in fast.layers)
+    flash, ram = board.limits.flash_bytes, board.limits.ram_bytes
+    fits = flash is None or constants + FRAMEWORK_FLASH_BYTES <= flash
+    fits = fits and (ram is None or fast.plan.arena_bytes + FRAMEWORK_RAM_BYTES <= ram)
+    return (fast, "speed") if fits else (compiled("size"), "size")
 
 
 def calibration_images(spec: str | None, input_shape: Shape) -> npt.NDArray[np.float32] | None:
