@@ -22,9 +22,9 @@ from foldtiny.errors import MeasureError
 class Simulator:
     """A running twin; leave the ``with`` block and it is gone. ``port`` is the serial port's name."""
 
-    def __init__(self, board: Board, process: subprocess.Popen[bytes], log: IO[bytes], slave: int) -> None:
+    def __init__(self, board: Board, process: subprocess.Popen[bytes], log: IO[bytes], slave: int, port: str) -> None:
         self.board = board
-        self.port = os.ttyname(slave)
+        self.port = port
         self._process = process
         self._log = log
         self._slave = slave
@@ -105,6 +105,7 @@ def start(board: Board, firmware: Firmware | Path, extra: Sequence[str] = ()) ->
     # We keep the slave open: without any opener the master reads an error.
     master, slave = os.openpty()
     tty.setraw(slave)
+    port = os.ttyname(slave)  # before the twin starts: the name of a terminal whose other end is gone cannot be asked
     log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the simulator)
     try:
         process = subprocess.Popen(
@@ -121,7 +122,7 @@ def start(board: Board, firmware: Firmware | Path, extra: Sequence[str] = ()) ->
         raise MeasureError(f"{program} cannot be started: {error}", "check its installation") from error
     finally:
         os.close(master)
-    simulator = Simulator(board, process, log, slave)
+    simulator = Simulator(board, process, log, slave, port)
     try:
         simulator.check()
     except MeasureError:
