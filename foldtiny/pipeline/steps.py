@@ -180,17 +180,17 @@ def calibration_images(spec: str | None, input_shape: Shape) -> npt.NDArray[np.f
 
 
 def repair_images(options: FoldOptions, spec: str | None, input_shape: Shape) -> npt.NDArray[np.float32] | None:
-    """Return unlabelled images where the repair needs them; everything else works without data.
+    """Return unlabelled images where the repair can use them; everything else works without data.
 
     Raises
     ------
     UsageError
-        If the repair needs images and there are none.
+        If the repair needs images and there are none (``ls`` then makes synthetic ones).
     """
-    if options.repair not in ("data", "ls"):
+    if options.repair not in ("data", "ls") or (options.repair == "ls" and spec is None):
         return None
     if spec is None:
-        raise UsageError(f"--repair {options.repair} needs images", "give some with --data, or use --repair ar or dir")
+        raise UsageError(f"--repair {options.repair} needs images", "give some with --data, or use --repair ls, ar or dir")
     return calibration_images(spec, input_shape)
 
 
