@@ -56,7 +56,8 @@ def run(
     """
     resources.make_dir(log.parent)
     core = platformio.ensure_core() if simulated else None
-    platforms = project.directory / ".pio" / "platforms" if simulated else None
+    # PlatformIO changes into the project, where a relative path would mean another folder.
+    platforms = (project.directory / ".pio" / "platforms").resolve() if simulated else None
     command = platformio.command("run", "-d", str(project.directory), "-e", environment, "-j", "2", *arguments)
     try:
         with log.open("wb") as stream:
