@@ -29,7 +29,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Model = Annotated[
     str,
     typer.Option(
-        help="A checkpoint, a network of the zoo with --weights, or package.module:factory. "
+        help="A checkpoint, a network of the zoo (all but lenet5 with --weights), or package.module:factory. "
         "'default' is the shipped LeNet5, trained on Fashion-MNIST."
     ),
 ]
@@ -41,7 +41,7 @@ Data = Annotated[
     str | None,
     typer.Option(
         help="Images for accuracy, calibration and the runs on the board: "
-        "auto, fashion-mnist[:DIR], subset, npz:FILE, npy:FILE."
+        "auto, subset, fashion-mnist[:DIR], cifar10:DIR, npz:FILE, npy:FILE."
     ),
 ]
 Sparsity = Annotated[float, typer.Option(help="Fraction of the parameters to remove, from 0 to below 1.")]
@@ -49,7 +49,7 @@ Method = Annotated[
     str, typer.Option(help="combination (best), scale-aware, ward, kmeans; baselines: ifm, l1, l2, random.")
 ]
 Budget = Annotated[str, typer.Option(help="uniform: all widths alike; params: widths that lose least.")]
-Repair = Annotated[str, typer.Option(help="none, ar, dir (without data), data, ls (with images).")]
+Repair = Annotated[str, typer.Option(help="ls (least squares; on synthetic images without --data), ar, dir (no data), data (needs --data), none.")]
 Precision = Annotated[str, typer.Option(help="int8 or float32.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Port = Annotated[
@@ -223,7 +223,7 @@ def monitor(
 @app.command(epilog="Example: foldtiny train --model lenet5 --data fashion-mnist --epochs 16 -o lenet5.pt")
 def train(
     model: Annotated[str, typer.Option(help="A network of the zoo.")] = "lenet5",
-    data: Annotated[str, typer.Option(help="Labelled images: fashion-mnist[:DIR] or npz:FILE.")] = "fashion-mnist",
+    data: Annotated[str, typer.Option(help="Labelled images: fashion-mnist[:DIR], cifar10:DIR or npz:FILE.")] = "fashion-mnist",
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 16,
     seed: Seed = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write.")] = Path("build/trained.pt"),
