@@ -190,7 +190,9 @@ def repair_images(options: FoldOptions, spec: str | None, input_shape: Shape) ->
     if options.repair not in ("data", "ls") or (options.repair == "ls" and spec is None):
         return None
     if spec is None:
-        raise UsageError(f"--repair {options.repair} needs images", "give some with --data, or use --repair ls, ar or dir")
+        raise UsageError(
+            f"--repair {options.repair} needs images", "give some with --data, or use --repair ls, ar or dir"
+        )
     return calibration_images(spec, input_shape)
 
 
