@@ -54,7 +54,7 @@ def fold(
     method : {"combination", "scale-aware", "ward", "kmeans", "ifm", "random", "l1", "l2"}
         ``combination`` (the best) reads a channel that goes as a linear combination of those that stay;
         ``scale-aware`` merges channels that differ in scale (groups that are not positively homogeneous are folded by
-        ``ward``, which the report says); ``ward`` and ``kmeans`` are the poster's; the rest are baselines.
+        ``ward``, which the report says); ``ward`` and ``kmeans`` are the paper's; the rest are baselines.
     budget : {"uniform", "params"}
         ``uniform`` scales all widths alike, which lowers memory and time with the parameters; ``params`` searches the
         widths that lose least for the parameters left, which mostly takes from linear layers.
