@@ -49,12 +49,7 @@ Method = Annotated[
     str, typer.Option(help="combination (best), scale-aware, ward, kmeans; baselines: ifm, l1, l2, random.")
 ]
 Budget = Annotated[str, typer.Option(help="uniform: all widths alike; params: widths that lose least.")]
-Repair = Annotated[
-    str,
-    typer.Option(
-        help="ls (least squares; on synthetic images without --data), ar, dir (no data), data (needs --data), none."
-    ),
-]
+Repair = Annotated[str, typer.Option(help="none, ls (better with --data), ar, dir (no data), data (needs --data).")]
 Precision = Annotated[str, typer.Option(help="int8 or float32.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Port = Annotated[
@@ -228,9 +223,7 @@ def monitor(
 @app.command(epilog="Example: foldtiny train --model lenet5 --data fashion-mnist --epochs 16 -o lenet5.pt")
 def train(
     model: Annotated[str, typer.Option(help="A network of the zoo.")] = "lenet5",
-    data: Annotated[
-        str, typer.Option(help="Labelled images: fashion-mnist[:DIR], cifar10:DIR or npz:FILE.")
-    ] = "fashion-mnist",
+    data: Annotated[str, typer.Option(help="fashion-mnist[:DIR], cifar10:DIR or npz:FILE.")] = "fashion-mnist",
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 16,
     seed: Seed = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write.")] = Path("build/trained.pt"),
