@@ -49,8 +49,7 @@ def main() -> int:
         cortex_m4.BASELINE.write_text(text, encoding="utf-8")
     for title, module in (("Xtensa LX106 (simulated)", xtensa), ("Cortex-A57 (QEMU)", aarch64)):
         print(f"\n{title}")
-        sys.argv[1:] = ["--update"] if update else []
-        module.main()
+        module.BENCHMARK.main(["--update"] if update else [])
     return 0
 
 

@@ -14,7 +14,7 @@ from tests.kernels import cases_graphs as graphs
 from tests.kernels import cases_simple as simple
 from tests.kernels import cases_weights as weights
 from tests.kernels.draw import draw_cases
-from tests.kernels.harness import WARNINGS, _split, compare, write_program
+from tests.kernels.harness import WARNINGS, compare, split, write_program
 from tests.xtensa.cases import convolution, depthwise
 
 pytestmark = pytest.mark.skipif(not twin.AVAILABLE, reason="needs gcc-aarch64-linux-gnu and qemu-user")
@@ -42,7 +42,7 @@ def test_kernels_equal_the_reference(name: str, tmp_path: Path) -> None:
     flags = [*WARNINGS, "-Wno-missing-field-initializers", "-O1", "-fsanitize=undefined"]
     program = twin.build(tmp_path, [tmp_path / "program.c"], [*flags, "-fsanitize-undefined-trap-on-error"])
     twin.run(program)
-    assert compare(cases, _split(cases, models, (tmp_path / "outputs.bin").read_bytes())) == len(cases)
+    assert compare(cases, split(cases, models, (tmp_path / "outputs.bin").read_bytes())) == len(cases)
 
 
 @pytest.mark.parametrize("optimize", ["size", "speed"])

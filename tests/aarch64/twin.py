@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import struct
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foldtiny.aot.compile import CompiledModel
 from foldtiny.device import counter
 from foldtiny.resources import root
+from tests.kernels.inference import Result, Samples, unpack
 
 HERE = Path(__file__).parent
 AVAILABLE = shutil.which("aarch64-linux-gnu-gcc") is not None and shutil.which("qemu-aarch64") is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One inference: outputs as bytes, instructions in all and of each layer."""
-
-    outputs: list[bytes]
-    instructions: int
-    layers: tuple[int, ...]
 
 
 def build(folder: Path, sources: Sequence[Path], flags: Sequence[str]) -> Path:
@@ -59,7 +47,7 @@ def run(program: Path, data: bytes = b"", *, count: bool = False) -> bytes:
 def infer(
     folder: Path,
     compiled: CompiledModel,
-    samples: Sequence[Sequence[NDArray[Any]]],
+    samples: Samples,
     flags: Sequence[str] = ("-std=gnu11", "-O2"),
 ) -> list[Result]:
     """Run a compiled network on each sample."""
@@ -69,15 +57,7 @@ def infer(
     sources = [HERE / "network.c", *(folder / name for name in compiled.files if name.endswith(".c"))]
     program = build(folder, sources, [*flags, "-DMODEL_PROFILE=1"])
     raw = run(program, b"".join(np.asarray(a).tobytes() for sample in samples for a in sample), count=True)
-    at, results, count = 0, [], len(compiled.layers) + 1
-    for _ in samples:
-        marks = struct.unpack_from(f"<{count}Q", raw, at)
-        at += 8 * count
-        outputs = []
-        for tensor in compiled.outputs:
-            outputs.append(raw[at : at + tensor.bytes])
-            at += tensor.bytes
-        layers = tuple(after - before for before, after in itertools.pairwise(marks))
-        results.append(Result(outputs, marks[-1] - marks[0], layers))
-    assert at == len(raw)
-    return results
+    return [
+        Result(outputs, marks[-1] - marks[0], tuple(after - before for before, after in itertools.pairwise(marks)))
+        for marks, outputs in unpack(raw, compiled, samples, f"<{len(compiled.layers) + 1}Q")
+    ]

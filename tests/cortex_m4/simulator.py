@@ -6,14 +6,12 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foldtiny.aot.compile import CompiledModel
+from tests.kernels.inference import Result, Samples, ticked
 
 HERE = Path(__file__).parent
 MACHINE = ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
@@ -61,30 +59,8 @@ def run(elf: Path, data: bytes, *, address: int = 0x21000000, timeout_s: float =
     return written.read_bytes()
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One inference: outputs as bytes, instructions of ``model_invoke``, and those of each layer when profiled."""
-
-    outputs: list[bytes]
-    instructions: int
-    layers: tuple[int, ...]
-
-
-def infer(
-    folder: Path, compiled: CompiledModel, samples: Sequence[Sequence[NDArray[Any]]], *, profile: bool = False
-) -> list[Result]:
+def infer(folder: Path, compiled: CompiledModel, samples: Samples, *, profile: bool = False) -> list[Result]:
     """Run a network compiled for ``cortex-m4`` on each sample."""
     elf = build(folder, "network.c", compiled.files, ["-DMODEL_PROFILE=1"] if profile else [])
     data = struct.pack("<I", len(samples)) + b"".join(np.asarray(a).tobytes() for s in samples for a in s)
-    raw, at, results = run(elf, data), 0, []
-    for _ in samples:
-        count = len(compiled.layers) if profile else 0
-        ticks, *layers = (t * TICK_INSTRUCTIONS for t in struct.unpack_from(f"<{1 + count}I", raw, at))
-        at += 4 + 4 * count
-        outputs = []
-        for tensor in compiled.outputs:
-            outputs.append(raw[at : at + tensor.bytes])
-            at += tensor.bytes
-        results.append(Result(outputs, ticks, tuple(layers)))
-    assert at == len(raw)
-    return results
+    return ticked(run(elf, data), compiled, samples, profile=profile, tick=TICK_INSTRUCTIONS)

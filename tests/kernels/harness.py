@@ -12,7 +12,6 @@ from foldtiny import reference
 from foldtiny.aot import CompiledModel, compile_tflite
 from tests.kernels.case import Case
 
-FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wconversion"]
 CORTEX_M4 = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
 
@@ -120,7 +119,7 @@ def run_host(cases: Sequence[Case], folder: Path, flags: Sequence[str] = ("-O1",
     command = ["gcc", *WARNINGS, "-Wno-missing-field-initializers", *flags, "-I.", "-o", "program", "program.c", "-lm"]
     _run(command, folder)
     _run(["./program"], folder)
-    return _split(cases, models, (folder / "outputs.bin").read_bytes())
+    return split(cases, models, (folder / "outputs.bin").read_bytes())
 
 
 def run_cortex_m4(
@@ -134,7 +133,7 @@ def run_cortex_m4(
     _run([CORTEX_M4[0], "-std=c11", *flags, "program.c", "vectors.c", "-lm"], folder)
     machine = ["qemu-system-arm", "-M", "mps2-an386", "-cpu", "cortex-m4", "-nographic", "-semihosting"]
     _run([*machine, "-kernel", "program.elf"], folder)
-    return _split(cases, models, (folder / "outputs.bin").read_bytes())
+    return split(cases, models, (folder / "outputs.bin").read_bytes())
 
 
 def _run(command: list[str], folder: Path) -> None:
@@ -144,7 +143,8 @@ def _run(command: list[str], folder: Path) -> None:
     assert done.returncode == 0, f"{command[0]} ended with {done.returncode}: {(done.stderr or done.stdout)[-3000:]}"
 
 
-def _split(cases: Sequence[Case], models: Sequence[CompiledModel], data: bytes) -> list[list[bytes]]:
+def split(cases: Sequence[Case], models: Sequence[CompiledModel], data: bytes) -> list[list[bytes]]:
+    """Return each case's outputs, of what a program wrote."""
     results, at = [], 0
     for case, model in zip(cases, models, strict=True):
         found = []

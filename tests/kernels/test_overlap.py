@@ -32,7 +32,7 @@ KERNELS: dict[str, tuple[SearchStrategy[Case], int]] = {
 }
 
 
-def _plan_to_the_byte(monkeypatch: pytest.MonkeyPatch, distances: Callable[[int], int]) -> None:
+def plan_to_the_byte(monkeypatch: pytest.MonkeyPatch, distances: Callable[[int], int]) -> None:
     """Let tensors start at any byte (int8 code does not mind on this machine), at these distances from each other."""
     monkeypatch.setattr(plan, "ALIGNMENT", 1)
     reuses = plan._reuses
@@ -62,13 +62,13 @@ def test_inputs_are_overwritten_behind_the_last_byte_read_and_not_before(
     right, wrong = tmp_path / "right", tmp_path / "wrong"
     right.mkdir()
     wrong.mkdir()
-    _plan_to_the_byte(monkeypatch, lambda distance: distance)
+    plan_to_the_byte(monkeypatch, lambda distance: distance)
     results = run_host(cases, right)
     count_cases("host", compare(cases, results))
     overlapping = _overlapping(cases)
     monkeypatch.undo()
     # One byte less, and outputs are wrong: the comparison above does see what it should.
-    _plan_to_the_byte(monkeypatch, lambda distance: distance - 1)
+    plan_to_the_byte(monkeypatch, lambda distance: distance - 1)
     damaged = run_host([cases[i] for i in overlapping], wrong)
     noticed = {names[i] for i, found in zip(overlapping, damaged, strict=True) if found != results[i]}
     assert noticed >= {"conv_2d", "depthwise_conv_2d", "max_pool_2d", "average_pool_2d", "transpose", "concatenation"}

@@ -14,8 +14,7 @@ from tests.kernels import cases_simple as simple
 from tests.kernels import cases_weights as weights
 from tests.kernels.case import Case
 from tests.kernels.draw import draw_cases
-from tests.kernels.harness import _split as split
-from tests.kernels.harness import compare, run_host, write_program
+from tests.kernels.harness import compare, run_host, split, write_program
 from tests.xtensa import twin
 from tests.xtensa.cases import convolution, depthwise
 

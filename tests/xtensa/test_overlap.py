@@ -12,7 +12,7 @@ from tests.kernels import cases_simple as simple
 from tests.kernels import cases_weights as weights
 from tests.kernels.draw import draw_cases
 from tests.kernels.harness import compare, run_host
-from tests.kernels.test_overlap import _plan_to_the_byte
+from tests.kernels.test_overlap import plan_to_the_byte
 from tests.xtensa.cases import convolution, depthwise
 
 KERNELS = {
@@ -33,7 +33,7 @@ def test_inputs_are_overwritten_behind_the_last_byte_read(tmp_path: Path, monkey
     for folder, distances in (("right", lambda d: d), ("wrong", lambda d: d // 2)):
         (tmp_path / folder).mkdir()
         monkeypatch.setattr(winograd, "_pays", lambda layer: True)
-        _plan_to_the_byte(monkeypatch, distances)
+        plan_to_the_byte(monkeypatch, distances)
         results[folder] = run_host(cases, tmp_path / folder, target="xtensa", optimize="speed")
         monkeypatch.undo()
     compare(cases, results["right"])

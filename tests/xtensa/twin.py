@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import struct
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foldtiny.aot.compile import CompiledModel
 from foldtiny.resources import root
+from tests.kernels.inference import Result, Samples, ticked
 
 HERE = Path(__file__).parent
 TICK_INSTRUCTIONS = 25
@@ -58,18 +56,7 @@ def run(elf: Path, timeout_s: float = 300.0) -> bytes:
     return done.stdout
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One inference: outputs as bytes, instructions of ``model_invoke``, and those of each layer when profiled."""
-
-    outputs: list[bytes]
-    instructions: int
-    layers: tuple[int, ...]
-
-
-def infer(
-    folder: Path, compiled: CompiledModel, samples: Sequence[Sequence[NDArray[Any]]], *, profile: bool = False
-) -> list[Result]:
+def infer(folder: Path, compiled: CompiledModel, samples: Samples, *, profile: bool = False) -> list[Result]:
     """Run a compiled network on each sample."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in compiled.files.items():
@@ -77,15 +64,4 @@ def infer(
     (folder / "inputs.bin").write_bytes(b"".join(np.asarray(a).tobytes() for sample in samples for a in sample))
     sources = [HERE / "network.c", *(folder / name for name in compiled.files if name.endswith(".c"))]
     raw = run(build(folder, sources, ["-DMODEL_PROFILE=1"] if profile else []))
-    at, results = 0, []
-    count = len(compiled.layers) if profile else 0
-    for _ in samples:
-        ticks, *layers = (t * TICK_INSTRUCTIONS for t in struct.unpack_from(f"<{1 + count}I", raw, at))
-        at += 4 + 4 * count
-        outputs = []
-        for tensor in compiled.outputs:
-            outputs.append(raw[at : at + tensor.bytes])
-            at += tensor.bytes
-        results.append(Result(outputs, ticks, tuple(layers)))
-    assert at == len(raw)
-    return results
+    return ticked(raw, compiled, samples, profile=profile, tick=TICK_INSTRUCTIONS)
