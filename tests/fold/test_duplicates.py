@@ -13,7 +13,6 @@ from foldtiny import zoo
 from foldtiny.fold import engine
 from tests.fold import architectures, nets
 
-NO_CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 METHODS = ["combination", "scale-aware", "ward", "kmeans", "ifm", "random"]
 
 

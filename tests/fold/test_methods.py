@@ -13,8 +13,6 @@ from foldtiny.fold import combine, engine, evidence
 from foldtiny.fold.methods import METHODS
 from tests.fold import nets
 
-DATA_FREE = [method for method in METHODS if method not in ("l1", "l2")]
-
 
 def hidden_layer(width: int = 24, inputs: int = 6) -> tuple[nn.Sequential, torch.Tensor]:
     torch.manual_seed(0)
