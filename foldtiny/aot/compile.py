@@ -10,6 +10,7 @@ from foldtiny.aot.graph import Graph, Tensor
 from foldtiny.aot.layer import Kernel, Layer
 from foldtiny.aot.plan import MemoryPlan, plan
 from foldtiny.aot.reader import read
+from foldtiny.aot.shapes import settle
 from foldtiny.aot.site import Site
 from foldtiny.errors import CompileError
 
@@ -91,7 +92,7 @@ def compile_tflite(
         If the target or ``optimize`` is unknown.
     """
     targets.check(target, optimize)
-    graph = read(data, name)
+    graph = settle(read(data, name))
     fused = fuse(graph, [ops.parse(Site(graph, operator)) for operator in graph.operators])
     for index in (*graph.inputs, *graph.outputs):
         _check_interface(graph, graph.tensors[index])

@@ -29,6 +29,8 @@ _OPTIONS = {
     "SUB": "SubOptions",
     "MUL": "MulOptions",
     "RESHAPE": "ReshapeOptions",
+    "SHAPE": "ShapeOptions",
+    "PACK": "PackOptions",
     "SOFTMAX": "SoftmaxOptions",
     "PAD": "PadOptions",
     "PADV2": "PadV2Options",
