@@ -56,7 +56,7 @@ fast: $(READY_TEST)
 	$(BIN)/python -m pytest -q -m "not slow and not board" -n $(JOBS) --dist loadfile
 
 slow: $(READY_TEST)
-	$(BIN)/python -m pytest -q -m "slow and not board" -n $(JOBS) --dist loadfile --durations=15
+	$(BIN)/python -m pytest -q -m "slow and not board" -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=15
 
 # Instructions, RAM and estimated cycles of whole networks on every simulated board, with the goals beside them.
 bench: $(READY_TEST)
