@@ -5,7 +5,7 @@ from __future__ import annotations
 import selectors
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from foldtiny import resources
@@ -60,33 +60,43 @@ def run(
     platforms = (project.directory / ".pio" / "platforms").resolve() if simulated else None
     command = platformio.command("run", "-d", str(project.directory), "-e", environment, "-j", "2", *arguments)
     try:
-        with log.open("wb") as stream:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=platformio.environment(core, platforms),
-                start_new_session=True,
-                preexec_fn=child.die_with_parent(),
-            )
-            try:
-                for line in _lines(process, silence_limit_s):
-                    stream.write(line)
-                    if on_line is not None:
-                        on_line(line.decode("utf-8", "replace"))
-                return process.wait()
-            except BaseException:
-                child.stop(process)
-                raise
-            finally:
-                if process.stdout is not None:
-                    process.stdout.close()
+        return _follow(command, platformio.environment(core, platforms), log, on_line, silence_limit_s)
     except OSError as error:
         raise BuildError(
             f"the build in {project.directory} cannot run: {(error.strerror or str(error)).lower()}",
             "free some space or choose another folder",
         ) from error
+
+
+def _follow(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    on_line: Callable[[str], None] | None,
+    silence_limit_s: float,
+) -> int:
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=child.die_with_parent(),
+        )
+        try:
+            for line in _lines(process, silence_limit_s):
+                stream.write(line)
+                if on_line is not None:
+                    on_line(line.decode("utf-8", "replace"))
+            return process.wait()
+        except BaseException:
+            child.stop(process)
+            raise
+        finally:
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 def _lines(process: subprocess.Popen[bytes], silence_limit_s: float) -> Iterator[bytes]:

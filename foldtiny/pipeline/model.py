@@ -93,7 +93,6 @@ def prepare_folded(request: DeployRequest, reporter: Reporter) -> ReadyModel:
         See the stages.
     """
     from foldtiny import reference
-    from foldtiny.zoo import checkpoint
 
     directory = model_directory(request)
     workspace = Workspace(directory, reporter, reuse=request.reuse)
@@ -106,35 +105,8 @@ def prepare_folded(request: DeployRequest, reporter: Reporter) -> ReadyModel:
         reporter.note("no --data given: accuracy is not measured, and calibration and test inputs are synthetic")
 
     folded_path, tflite_path = directory / "folded.pt", directory / "model.tflite"
-    folded = workspace.run(
-        "fold",
-        lambda progress: steps.fold(source.load(), folded_path, images, unlabelled, request.folding, progress),
-        inputs={
-            "model": source.identity,
-            "folding": dataclasses.asdict(request.folding),
-            "images": images_hash(images),
-            "unlabelled": None if unlabelled is None else array_hash(unlabelled),
-        },
-        code=("fold", "zoo", "evaluate"),
-    )
-    converted = workspace.run(
-        "convert",
-        lambda progress: steps.convert(
-            checkpoint.load(folded_path, trusted_factory=request.model if ":" in request.model else None),
-            tflite_path,
-            calibration,
-            precision=request.precision,
-            seed=request.seed,
-            progress=progress,
-        ),
-        inputs={
-            "folded": file_hash(folded_path),
-            "precision": request.precision,
-            "seed": request.seed,
-            "calibration": None if calibration is None else array_hash(calibration),
-        },
-        code=("convert", "zoo"),
-    )
+    folded = _fold(request, workspace, source, images, unlabelled, folded_path)
+    converted = _convert(request, workspace, calibration, folded_path, tflite_path)
     content = steps.read_tflite(tflite_path)
     report = folded.result["report"]
     return ReadyModel(
@@ -188,6 +160,56 @@ class _Source:
     @property
     def dataset(self) -> str | None:
         return steps.own_data(self.record.result["data"])
+
+
+def _fold(
+    request: DeployRequest,
+    workspace: Workspace,
+    source: _Source,
+    images: ImageSet | None,
+    unlabelled: npt.NDArray[np.float32] | None,
+    path: Path,
+) -> StageRecord:
+    return workspace.run(
+        "fold",
+        lambda progress: steps.fold(source.load(), path, images, unlabelled, request.folding, progress),
+        inputs={
+            "model": source.identity,
+            "folding": dataclasses.asdict(request.folding),
+            "images": images_hash(images),
+            "unlabelled": None if unlabelled is None else array_hash(unlabelled),
+        },
+        code=("fold", "zoo", "evaluate"),
+    )
+
+
+def _convert(
+    request: DeployRequest,
+    workspace: Workspace,
+    calibration: npt.NDArray[np.float32] | None,
+    folded: Path,
+    path: Path,
+) -> StageRecord:
+    from foldtiny.zoo import checkpoint
+
+    return workspace.run(
+        "convert",
+        lambda progress: steps.convert(
+            checkpoint.load(folded, trusted_factory=request.model if ":" in request.model else None),
+            path,
+            calibration,
+            precision=request.precision,
+            seed=request.seed,
+            progress=progress,
+        ),
+        inputs={
+            "folded": file_hash(folded),
+            "precision": request.precision,
+            "seed": request.seed,
+            "calibration": None if calibration is None else array_hash(calibration),
+        },
+        code=("convert", "zoo"),
+    )
 
 
 def _open(request: DeployRequest, workspace: Workspace) -> _Source:
