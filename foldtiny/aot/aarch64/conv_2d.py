@@ -6,6 +6,7 @@ from foldtiny.aot.aarch64 import packing
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
 from foldtiny.aot.overlap import by_pixels
+from foldtiny.aot.tiles import convolution_fields
 
 COLUMNS = 2
 
@@ -25,7 +26,17 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
         headers=("nn_conv_2d.h",),
         call="ft_nn_conv_2d_s8($params, $weights, (const ft_nn_channels *)$channels, $in0, $out0, "
         + ("(void *)0);" if direct else "$scratch);"),
-        params=Params("ft_nn_conv_2d", _params(layer, steps, direct)),
+        params=Params(
+            "ft_nn_conv_2d",
+            {
+                **convolution_fields(layer),
+                "out_zero": layer.out_zero,
+                "out_min": int(layer.clamp[0]),
+                "out_max": int(layer.clamp[1]),
+                "steps": steps,
+                "direct": int(direct),
+            },
+        ),
         constants={
             "weights": Constant("int8_t", packed),
             "channels": Constant("int32_t", packing.channels(layer.rescale, layer.folded_bias())),
@@ -42,39 +53,3 @@ def _direct(layer: Conv2D) -> bool:
     pointwise = window.k_h == window.k_w == 1 and (window.pad_top, window.pad_left) == (0, 0)
     inside = (layer.out_h - 1) * window.stride_h < layer.in_h and (layer.out_w - 1) * window.stride_w < layer.in_w
     return pointwise and inside and layer.in_c % packing.TAPS == 0 and layer.pool is NO_POOL
-
-
-def _params(layer: Conv2D, steps: int, direct: bool) -> dict[str, int | float | tuple[int, ...]]:
-    window, pool = layer.window, layer.pool
-    pooled = pool is not NO_POOL
-    return {
-        "batches": layer.batches,
-        "in_h": layer.in_h,
-        "in_w": layer.in_w,
-        "in_c": layer.in_c,
-        "out_h": layer.out_h,
-        "out_w": layer.out_w,
-        "out_c": layer.out_c,
-        "k_h": window.k_h,
-        "k_w": window.k_w,
-        "stride_h": window.stride_h,
-        "stride_w": window.stride_w,
-        "dilation_h": window.dilation_h,
-        "dilation_w": window.dilation_w,
-        "pad_top": window.pad_top,
-        "pad_left": window.pad_left,
-        "pooled_h": layer.pooled_h,
-        "pooled_w": layer.pooled_w,
-        "pool_h": pool.k_h if pooled else 0,
-        "pool_w": pool.k_w if pooled else 0,
-        "pool_stride_h": pool.stride_h,
-        "pool_stride_w": pool.stride_w,
-        "pool_top": pool.pad_top,
-        "pool_left": pool.pad_left,
-        "in_zero": layer.in_zero,
-        "out_zero": layer.out_zero,
-        "out_min": int(layer.clamp[0]),
-        "out_max": int(layer.clamp[1]),
-        "steps": steps,
-        "direct": int(direct),
-    }

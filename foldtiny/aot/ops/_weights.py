@@ -1,7 +1,9 @@
-"""What layers with weights share: the scales of each output channel and the bias."""
+"""What layers with weights share: the scales of each output channel, the bias, and the plain kernel's shape."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from foldtiny.aot import quant
 from foldtiny.aot.graph import Tensor
-from foldtiny.aot.layer import Constant
+from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.site import Site
 
 LANES = 4
@@ -36,6 +38,61 @@ class Rescale:
         """Return (multiplier, shift) of a channel."""
         position = channel * self.channel_step
         return int(self.multipliers[position]), int(self.shifts[position])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighted(Layer):
+    """Sums of products with constant weights, plus a bias. ``clamp`` holds integers for int8 layers."""
+
+    dtype: str
+    weights: NDArray[np.generic]
+    bias: NDArray[np.generic]
+    rescale: Rescale | None
+    in_zero: int
+    out_zero: int
+    clamp: tuple[float, float]
+
+    @abstractmethod
+    def folded_bias(self) -> NDArray[np.int32]:
+        """Return the int8 layer's bias with the input's zero point folded in."""
+
+    def plain_kernel(
+        self,
+        name: str,
+        shape: Mapping[str, int | float | tuple[int, ...]],
+        overlap: Mapping[int, int],
+        *,
+        in_zero: bool = True,
+    ) -> Kernel:
+        """Return the portable kernel ``ft_<name>_s8`` or ``_f32``; ``in_zero``: the int8 one pads with zero points."""
+        if self.rescale is None:
+            return Kernel(
+                title="plain C",
+                headers=(f"{name}.h",),
+                call=f"ft_{name}_f32($params, $weights, $bias, $in0, $out0);",
+                params=Params(f"ft_{name}", {**shape, "f_min": self.clamp[0], "f_max": self.clamp[1]}),
+                constants={"weights": Constant("float", self.weights), "bias": Constant("float", self.bias)},
+                overlap=overlap,
+            )
+        quantised = {
+            **({"in_zero": self.in_zero} if in_zero else {}),
+            "out_zero": self.out_zero,
+            "out_min": int(self.clamp[0]),
+            "out_max": int(self.clamp[1]),
+            "channel_step": self.rescale.channel_step,
+        }
+        return Kernel(
+            title="plain C",
+            headers=(f"{name}.h",),
+            call=f"ft_{name}_s8($params, $weights, $bias, $multipliers, $shifts, $in0, $out0);",
+            params=Params(f"ft_{name}", {**shape, **quantised}),
+            constants={
+                "weights": Constant("int8_t", self.weights),
+                "bias": Constant("int32_t", self.folded_bias()),
+                **self.rescale.constants(),
+            },
+            overlap=overlap,
+        )
 
 
 def rescale(site: Site, weights: Tensor, channels: int, *, axis: int, source: Tensor | None = None) -> Rescale:

@@ -23,6 +23,17 @@ class Window:
     pad_left: int
     padding: str
 
+    def steps(self) -> dict[str, int]:
+        """Return the fields that the kernels' shapes have in common after the window's size."""
+        return {
+            "stride_h": self.stride_h,
+            "stride_w": self.stride_w,
+            "dilation_h": self.dilation_h,
+            "dilation_w": self.dilation_w,
+            "pad_top": self.pad_top,
+            "pad_left": self.pad_left,
+        }
+
     def describe(self) -> str:
         """Return the window in words."""
         text = f"{self.k_h}x{self.k_w} window"

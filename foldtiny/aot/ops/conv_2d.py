@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from foldtiny.aot import quant
 from foldtiny.aot.graph import ITEM_BYTES
-from foldtiny.aot.layer import Constant, Kernel, Layer, Params
-from foldtiny.aot.ops._weights import LANES, Rescale, bias_values, fold_bias, rescale
+from foldtiny.aot.layer import Kernel, Layer
+from foldtiny.aot.ops._weights import LANES, Weighted, bias_values, fold_bias, rescale
 from foldtiny.aot.ops._window import Window, window
 from foldtiny.aot.overlap import Bytes, by_pixels, window_reads
 from foldtiny.aot.site import Site
@@ -21,13 +21,12 @@ NO_POOL = Window(1, 1, 1, 1, 1, 1, 0, 0, "VALID")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conv2D(Layer):
+class Conv2D(Weighted):
     """A convolution of [n, h, w, c] with weights [out_c, k_h, k_w, c / groups], max-pooled over ``pool``.
 
-    ``out_h`` and ``out_w`` are the convolution's own, before pooling. ``clamp`` holds integers for int8 layers.
+    ``out_h`` and ``out_w`` are the convolution's own, before pooling.
     """
 
-    dtype: str
     batches: int
     in_h: int
     in_w: int
@@ -35,12 +34,6 @@ class Conv2D(Layer):
     out_h: int
     out_w: int
     window: Window
-    weights: NDArray[np.generic]
-    bias: NDArray[np.generic]
-    rescale: Rescale | None
-    in_zero: int
-    out_zero: int
-    clamp: tuple[float, float]
     pool: Window = NO_POOL
     pooled_h: int = 0
     pooled_w: int = 0
@@ -113,12 +106,7 @@ class Conv2D(Layer):
             "k_w": self.window.k_w,
             "group_in": self.group_c,
             "group_out": self.out_c * self.group_c // self.in_c,
-            "stride_h": self.window.stride_h,
-            "stride_w": self.window.stride_w,
-            "dilation_h": self.window.dilation_h,
-            "dilation_w": self.window.dilation_w,
-            "pad_top": self.window.pad_top,
-            "pad_left": self.window.pad_left,
+            **self.window.steps(),
             "pooled_h": self.pooled_h or self.out_h,
             "pooled_w": self.pooled_w or self.out_w,
             "pool_h": self.pool.k_h,
@@ -128,34 +116,7 @@ class Conv2D(Layer):
             "pool_top": self.pool.pad_top,
             "pool_left": self.pool.pad_left,
         }
-        if self.rescale is None:
-            return Kernel(
-                title="plain C",
-                headers=("conv_2d.h",),
-                call="ft_conv_2d_f32($params, $weights, $bias, $in0, $out0);",
-                params=Params("ft_conv_2d", {**shape, "f_min": self.clamp[0], "f_max": self.clamp[1]}),
-                constants={"weights": Constant("float", self.weights), "bias": Constant("float", self.bias)},
-                overlap=overlap,
-            )
-        quantised = {
-            "in_zero": self.in_zero,
-            "out_zero": self.out_zero,
-            "out_min": int(self.clamp[0]),
-            "out_max": int(self.clamp[1]),
-            "channel_step": self.rescale.channel_step,
-        }
-        return Kernel(
-            title="plain C",
-            headers=("conv_2d.h",),
-            call="ft_conv_2d_s8($params, $weights, $bias, $multipliers, $shifts, $in0, $out0);",
-            params=Params("ft_conv_2d", {**shape, **quantised}),
-            constants={
-                "weights": Constant("int8_t", self.weights),
-                "bias": Constant("int32_t", self.folded_bias()),
-                **self.rescale.constants(),
-            },
-            overlap=overlap,
-        )
+        return self.plain_kernel("conv_2d", shape, overlap)
 
 
 def parse(site: Site) -> Layer:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from foldtiny.aot import quant
 from foldtiny.aot.graph import ITEM_BYTES
-from foldtiny.aot.layer import Constant, Kernel, Layer, Params
-from foldtiny.aot.ops._weights import Rescale, bias_values, fold_bias, rescale
+from foldtiny.aot.layer import Kernel, Layer
+from foldtiny.aot.ops._weights import Weighted, bias_values, fold_bias, rescale
 from foldtiny.aot.ops._window import Window, window
 from foldtiny.aot.overlap import Bytes, by_pixels, window_reads
 from foldtiny.aot.site import Site
@@ -19,10 +19,9 @@ NAMES = ("DEPTHWISE_CONV_2D",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DepthwiseConv2D(Layer):
+class DepthwiseConv2D(Weighted):
     """A convolution of [n, h, w, c] with weights [k_h, k_w, c * multiplier], channel by channel."""
 
-    dtype: str
     batches: int
     in_h: int
     in_w: int
@@ -30,12 +29,6 @@ class DepthwiseConv2D(Layer):
     out_h: int
     out_w: int
     window: Window
-    weights: NDArray[np.generic]
-    bias: NDArray[np.generic]
-    rescale: Rescale | None
-    in_zero: int
-    out_zero: int
-    clamp: tuple[float, float]
 
     @property
     def out_c(self) -> int:
@@ -72,41 +65,9 @@ class DepthwiseConv2D(Layer):
             "multiplier": self.out_c // self.in_c,
             "k_h": self.window.k_h,
             "k_w": self.window.k_w,
-            "stride_h": self.window.stride_h,
-            "stride_w": self.window.stride_w,
-            "dilation_h": self.window.dilation_h,
-            "dilation_w": self.window.dilation_w,
-            "pad_top": self.window.pad_top,
-            "pad_left": self.window.pad_left,
+            **self.window.steps(),
         }
-        if self.rescale is None:
-            return Kernel(
-                title="plain C",
-                headers=("depthwise_conv_2d.h",),
-                call="ft_depthwise_conv_2d_f32($params, $weights, $bias, $in0, $out0);",
-                params=Params("ft_depthwise_conv_2d", {**shape, "f_min": self.clamp[0], "f_max": self.clamp[1]}),
-                constants={"weights": Constant("float", self.weights), "bias": Constant("float", self.bias)},
-                overlap=overlap,
-            )
-        quantised = {
-            "in_zero": self.in_zero,
-            "out_zero": self.out_zero,
-            "out_min": int(self.clamp[0]),
-            "out_max": int(self.clamp[1]),
-            "channel_step": self.rescale.channel_step,
-        }
-        return Kernel(
-            title="plain C",
-            headers=("depthwise_conv_2d.h",),
-            call="ft_depthwise_conv_2d_s8($params, $weights, $bias, $multipliers, $shifts, $in0, $out0);",
-            params=Params("ft_depthwise_conv_2d", {**shape, **quantised}),
-            constants={
-                "weights": Constant("int8_t", self.weights),
-                "bias": Constant("int32_t", self.folded_bias()),
-                **self.rescale.constants(),
-            },
-            overlap=overlap,
-        )
+        return self.plain_kernel("depthwise_conv_2d", shape, overlap)
 
 
 def parse(site: Site) -> Layer:

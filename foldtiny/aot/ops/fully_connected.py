@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from foldtiny.aot import quant
 from foldtiny.aot.graph import ITEM_BYTES
-from foldtiny.aot.layer import Constant, Kernel, Layer, Params
-from foldtiny.aot.ops._weights import LANES, Rescale, bias_values, fold_bias, rescale
+from foldtiny.aot.layer import Kernel, Layer
+from foldtiny.aot.ops._weights import LANES, Weighted, bias_values, fold_bias, rescale
 from foldtiny.aot.overlap import by_pixels, strided
 from foldtiny.aot.site import Site
 
@@ -19,17 +19,10 @@ NAMES = ("FULLY_CONNECTED",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FullyConnected(Layer):
+class FullyConnected(Weighted):
     """output[rows, outputs] = input[rows, inputs] times the transposed weights [outputs, inputs], plus bias."""
 
-    dtype: str
     rows: int
-    weights: NDArray[np.generic]
-    bias: NDArray[np.generic]
-    rescale: Rescale | None
-    in_zero: int
-    out_zero: int
-    clamp: tuple[float, float]
 
     def folded_bias(self) -> NDArray[np.int32]:
         """Return the int8 layer's bias with the input's zero point folded in."""
@@ -48,33 +41,7 @@ class FullyConnected(Layer):
         at_once = LANES if outputs % LANES == 0 and self.dtype == "int8" else 1
         overlap = by_pixels(rows, outputs * item_bytes, (outputs - at_once) * item_bytes)
         size: dict[str, int | float | tuple[int, ...]] = {"rows": self.rows, "depth": depth, "outputs": outputs}
-        if self.rescale is None:
-            return Kernel(
-                title="plain C",
-                headers=("fully_connected.h",),
-                call="ft_fully_connected_f32($params, $weights, $bias, $in0, $out0);",
-                params=Params("ft_fully_connected", {**size, "f_min": self.clamp[0], "f_max": self.clamp[1]}),
-                constants={"weights": Constant("float", self.weights), "bias": Constant("float", self.bias)},
-                overlap=overlap,
-            )
-        quantised = {
-            "out_zero": self.out_zero,
-            "out_min": int(self.clamp[0]),
-            "out_max": int(self.clamp[1]),
-            "channel_step": self.rescale.channel_step,
-        }
-        return Kernel(
-            title="plain C",
-            headers=("fully_connected.h",),
-            call="ft_fully_connected_s8($params, $weights, $bias, $multipliers, $shifts, $in0, $out0);",
-            params=Params("ft_fully_connected", {**size, **quantised}),
-            constants={
-                "weights": Constant("int8_t", self.weights),
-                "bias": Constant("int32_t", self.folded_bias()),
-                **self.rescale.constants(),
-            },
-            overlap=overlap,
-        )
+        return self.plain_kernel("fully_connected", size, overlap, in_zero=False)
 
 
 def parse(site: Site) -> Layer:
