@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from foldtiny.aot import compile_tflite
 from foldtiny.resources import root
+from tests.aot.tflite_builder import NONE, VALID, Builder
 from tests.xtensa import twin
 
 pytestmark = pytest.mark.skipif(not twin.AVAILABLE, reason="needs gcc-xtensa-lx106 and qemu-system-xtensa")
@@ -36,4 +39,31 @@ def test_kernels_compile_with_the_registers_that_are_left(flags: str, tmp_path: 
     command = ["xtensa-lx106-elf-gcc", "-ffreestanding", "-mlongcalls", "-Wall", "-Wextra", "-Werror", "-S"]
     command += [*flags.split(), f"-I{kernels}", f"-I{kernels / 'xtensa'}", str(source), "-o", str(tmp_path / "k.s")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def _convolution(kernel: int, channels: int) -> bytes:
+    """Build a network of one convolution with one output pixel."""
+    build = Builder()
+    source = build.tensor((1, kernel, kernel, channels), scale=0.01, zero=3)
+    shape = (1, kernel, kernel, channels)
+    filters = np.random.default_rng(kernel).integers(-127, 128, shape, dtype=np.int8)
+    weights = build.tensor(shape, scale=0.02, data=filters)
+    bias = build.constant([7], "int32", scale=0.0002)
+    output = build.tensor((1, 1, 1, 1), scale=0.05, zero=-4)
+    options = {"padding": VALID, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    build.operator("CONV_2D", [source, weights, bias], [output], fusedActivationFunction=NONE, **options)
+    return build.build([source], [output])
+
+
+@pytest.mark.parametrize(("kernel", "channels"), [(1, 1), (3, 1), (3, 2), (5, 1), (4, 4)])
+@pytest.mark.parametrize("level", ["-O2", "-Os", "-O3"])
+def test_a_convolution_compiles_where_gcc_knows_how_many_products_it_has(
+    kernel: int, channels: int, level: str, tmp_path: Path
+) -> None:
+    model = compile_tflite(_convolution(kernel, channels), target="xtensa", optimize="speed")
+    for file, text in model.files.items():
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    command = ["xtensa-lx106-elf-gcc", "-ffreestanding", "-mlongcalls", level, "-c", "model.c", "-o", "model.o"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -47,6 +47,9 @@ enum { FT_XT_CHANNELS = 4, FT_XT_COLUMNS = 2 };
     FT_XT_ASM(FT_XT_TWO_TAPS(x_load, x_size, w_load, w_size, 0)      \
                   FT_XT_TWO_TAPS(x_load, x_size, w_load, w_size, 2), \
               x_size, w_size, 4)
+// Where gcc knows the number of taps from the callers it lays the loop out in other ways, some of which need
+// a register more than there is.
+#define FT_XT_HIDE(taps) __asm("" : "+r"(taps))
 #define FT_XT_U8_U8(count) FT_XT_TAPS(count, "l8ui", 1, "l8ui", 1)
 #define FT_XT_S16_S16(count) FT_XT_TAPS(count, "l16si", 2, "l16si", 2)
 #define FT_XT_S16_S32(count) FT_XT_TAPS(count, "l16si", 2, "l32i", 4)
@@ -70,6 +73,7 @@ FT_INLINE uint32_t ft_xt_product(int32_t a, int32_t b) {
             b3 += ft_xt_product(y, weights[3]);                                   \
         }                                                                         \
     } while (0)
+#define FT_XT_HIDE(taps)
 #define FT_XT_U8_U8(count) FT_XT_TAPS(count)
 #define FT_XT_S16_S16(count) FT_XT_TAPS(count)
 #define FT_XT_S16_S32(count) FT_XT_TAPS(count)
@@ -87,6 +91,7 @@ FT_INLINE uint32_t ft_xt_product(int32_t a, int32_t b) {
     FT_XT_TILE_FUNCTION void name(const x_type *columns, const w_type *weights, int32_t taps, \
                                   uint32_t *sums) {                                           \
         uint32_t a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;              \
+        FT_XT_HIDE(taps);                                                                     \
         const x_type *const end = columns + FT_XT_COLUMNS * (taps & ~3);                      \
         while (columns != end) {                                                              \
             products(4);                                                                      \
