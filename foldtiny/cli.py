@@ -259,6 +259,10 @@ def fold(
     with _stage("fold") as progress:
         options = FoldOptions(sparsity, method, budget, repair, seed)
         done = commands.fold(model, weights, parse_shape(input_shape), data, output, options, progress)
+    if not as_json:
+        from foldtiny.console import print_fold
+
+        print_fold(done.result)
     _finish(as_json, done)
 
 

@@ -184,6 +184,33 @@ def _rows(result: DeployResult) -> list[tuple[str, str, str]]:
     return rows
 
 
+def print_fold(result: dict[str, Any]) -> None:
+    """Print what folding did to each layer as a table on stdout, with what was left alone and why."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    report, accuracy = result["report"], result["accuracy"]
+    table = Table()
+    table.add_column("layer")
+    for column in ("dense", "folded"):
+        table.add_column(column, justify="right")
+    for name, (dense, folded) in report["layers"].items():
+        table.add_row(escape(name), f"{dense:,}", f"{folded:,}")
+    table.add_section()
+    table.add_row("parameters", f"{report['parameters_dense']:,}", f"{report['parameters_folded']:,}")
+    table.add_row("multiply-accumulates", f"{report['macs_dense']:,}", f"{report['macs_folded']:,}")
+    if accuracy:
+        name = f"accuracy ({accuracy['images']:,} images)"
+        table.add_row(name, f"{accuracy['dense']:.2%}", f"{accuracy['folded']:.2%}")
+    console = Console(highlight=False)
+    console.print(table)
+    for skipped in report["skipped"]:
+        console.print(f"left alone: {escape(skipped['name'])}: {escape(skipped['reason'])}", soft_wrap=True)
+    for note in report["notes"]:
+        console.print(escape(note), soft_wrap=True)
+
+
 def _of(limit: int | None) -> str:
     return f"; limit {limit:,}" if limit else ""
 
