@@ -56,6 +56,9 @@ _INSTALL = (
     "install it with `apt-get install dataset-fashion-mnist`, name its folder as fashion-mnist:FOLDER, "
     "or take the shipped images with `subset`"
 )
+_INSTALL_WHOLE = (
+    "install the whole with `apt-get install dataset-fashion-mnist`, or name its folder as fashion-mnist:FOLDER"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,7 @@ def _read(spec: str, split: str) -> tuple[str, RawImages]:
         return "Fashion-MNIST", RawImages(raw.source, raw.images, raw.labels, FASHION_MNIST_CLASSES)
     if kind == "subset" and not path:
         if split == "train":
-            raise DataError("the shipped subset of Fashion-MNIST has no training images", _INSTALL)
+            raise DataError("the shipped subset of Fashion-MNIST has no training images", _INSTALL_WHOLE)
         return "Fashion-MNIST subset", read_npz(resources.asset(SUBSET), split)
     if kind in _WANTS_PATH and path:
         file = Path(path).expanduser()

@@ -80,7 +80,7 @@ class _Task:
 
 def train(
     spec_name: str,
-    data: str = "auto",
+    data: str = "fashion-mnist",
     *,
     out: Path,
     epochs: int = DEFAULTS.epochs,
