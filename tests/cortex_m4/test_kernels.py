@@ -83,9 +83,10 @@ def test_random_layers_are_exact(image: Path, name: str, seed: int) -> None:
     assert not failed, f"seed {seed}: {len(failed)} of {len(cases)} fail\n" + "\n".join(failed[:5])
 
 
-def test_most_layers_are_specialised() -> None:
+def test_most_layers_are_specialised(record_property: Callable[[str, object], None]) -> None:
     """Runs after the tests above: enough cases, few of them left to the plain kernel."""
-    print("\n" + "\n".join(f"{count:6} {what}" for what, count in sorted(COUNTS.items())))
+    special = sum(count for what, count in COUNTS.items() if what.endswith(", special"))
+    record_property("kernel_cases", ("simulated Cortex-M4 with its own kernels", special))
     assert COUNTS["vectors in parts"] >= 10
     for name in KINDS:
         special, plain = COUNTS[f"{name}, special"], COUNTS[f"{name}, left to the plain kernel"]
