@@ -22,6 +22,11 @@ from foldtiny.convert.registry import Call, Ref, handlers, identifier, short, su
 from foldtiny.errors import ConvertError
 
 _SHOWN_REASON = 200
+_WAYS_OUT = {
+    "aten.log_softmax": "return the logits themselves: the largest is the same",
+    "aten.gelu": "train it with ReLU, hardswish or SiLU in its place",
+}
+"""What to do about operators that many networks have; by short name."""
 
 
 def evaluation_copy(module: nn.Module) -> nn.Module:
@@ -191,7 +196,7 @@ class _Builder:
         if operator not in self.operators:
             raise ConvertError(
                 f"{where(module)} uses {short(operator)}, which foldtiny cannot convert (supported: {supported()})",
-                "replace it by supported operators",
+                _WAYS_OUT.get(short(operator), "replace it by supported operators"),
             )
         value = node.meta["val"]
         if isinstance(value, tuple | list):  # the pooled map and its indices; see _item

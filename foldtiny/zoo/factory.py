@@ -43,7 +43,7 @@ def build(spec: str) -> nn.Module:
             f"did you mean {match['module']}:{near[0]}?" if near else "name a function in it that returns the network",
         )
     if isinstance(found, nn.Module):
-        return found
+        return _whole(spec, found)
     if not callable(found):
         raise UsageError(
             f"{spec} is of type {type(found).__name__} (expected: a function that returns a torch.nn.Module)",
@@ -51,7 +51,7 @@ def build(spec: str) -> nn.Module:
         )
     try:
         network = found()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"{spec} raised {_describe(error)}", "make it callable without arguments and mend the error"
         ) from error
@@ -59,6 +59,18 @@ def build(spec: str) -> nn.Module:
         raise UsageError(
             f"{spec} returned {type(network).__name__} (expected: a torch.nn.Module)", "return the network itself"
         )
+    return _whole(spec, network)
+
+
+def _whole(spec: str, network: nn.Module) -> nn.Module:
+    """Refuse a network with weights that do not exist before its first run."""
+    for name, module in network.named_modules():
+        if any(nn.parameter.is_lazy(weight) for weight in (*module.parameters(False), *module.buffers(False))):
+            raise UsageError(
+                f"{spec}: {name or 'the network'} ({type(module).__name__}) has no weights before its first run "
+                "(expected: layers of known sizes)",
+                "run the network once on an image before returning it",
+            )
     return network
 
 

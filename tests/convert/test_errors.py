@@ -87,6 +87,14 @@ def test_unsupported_operator() -> None:
     assert text.endswith("; replace it by supported operators")
 
 
+def test_operators_that_many_networks_have_come_with_a_way_out() -> None:
+    text = _message(_function(lambda net, x: torch.log_softmax(net.conv(x).flatten(1), dim=1)))
+    assert text.startswith("the network's own forward() uses aten.log_softmax, which foldtiny cannot convert ")
+    assert text.endswith("; return the logits themselves: the largest is the same")
+    text = _message(_function(lambda net, x: nn.functional.gelu(net.conv(x))))
+    assert text.endswith("; train it with ReLU, hardswish or SiLU in its place")
+
+
 EXACT: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "two inputs": (
         _Pair,

@@ -39,6 +39,12 @@ def number():
 def images():
     return nn.Conv2d(3, 4, 1)
 
+def leaves():
+    raise SystemExit(3)
+
+def lazy():
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(3))
+
 ready = small()
 """
 

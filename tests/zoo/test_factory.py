@@ -79,6 +79,12 @@ def test_a_checkpoint_of_a_factory_loads_only_if_the_user_names_the_factory(tmp_
             "nets:needs raised TypeError: needs() missing 1 required positional argument: 'argument'; "
             "make it callable without arguments and mend the error",
         ),
+        ("nets:leaves", "nets:leaves raised SystemExit: 3; make it callable without arguments and mend the error"),
+        (
+            "nets:lazy",
+            "nets:lazy: 1 (LazyLinear) has no weights before its first run (expected: layers of known sizes); "
+            "run the network once on an image before returning it",
+        ),
         (
             "needy:net",
             "the module needy needs 'no_such_package_at_all', which is not installed; "
