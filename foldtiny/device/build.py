@@ -17,7 +17,7 @@ from foldtiny.project import Project
 
 Progress = Callable[[str, float], None]
 
-_SMALLER = "raise --sparsity, or use --precision int8"
+_SMALLER = "raise --sparsity and use --precision int8, or give a smaller .tflite"
 _SIZE_ERROR = re.compile(r"The (program|data) size \((\d+) bytes\) is greater than maximum allowed \((\d+) bytes\)")
 _OVERFLOW = re.compile(r"region `(FLASH|RAM)' overflowed by (\d+) bytes")
 _COMPILER_ERROR = re.compile(
