@@ -26,7 +26,7 @@ class ConsoleReporter:
     def __init__(self) -> None:
         from rich.console import Console
 
-        self._console: Console = Console(stderr=True, highlight=False)
+        self._console: Console = Console(stderr=True, highlight=False, emoji=False)
         self._bar: Progress | None = None
         self._task: Any = None
         self._stage = ""
@@ -91,7 +91,7 @@ def print_error(error: FoldtinyError) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     console.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
     if error.hint:
         console.print(f"       [bold]→[/] {escape(error.hint)}", soft_wrap=True)
@@ -100,10 +100,11 @@ def print_error(error: FoldtinyError) -> None:
 def print_result(result: DeployResult) -> None:
     """Print a deployment as a table on stdout."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(
-        title=f"{result.model} on {result.board}: {result.source}, {result.device}",
+        title=escape(f"{result.model} on {result.board}: {result.source}, {result.device}"),
         title_justify="left",
         show_header=True,
     )
@@ -111,10 +112,10 @@ def print_result(result: DeployResult) -> None:
     table.add_column("value", justify="right")
     table.add_column("detail", style="dim")
     for row in _rows(result):
-        table.add_row(*row)
-    console = Console(highlight=False)
+        table.add_row(*map(escape, row))
+    console = Console(highlight=False, emoji=False)
     console.print(table)
-    console.print(f"Written to {result.artefacts['result']}", style="dim", soft_wrap=True)
+    console.print(f"Written to {result.artefacts['result']}", style="dim", soft_wrap=True, markup=False)
 
 
 def print_layers(layers: list[dict[str, Any]]) -> None:
@@ -134,7 +135,7 @@ def print_layers(layers: list[dict[str, Any]]) -> None:
     for line in lines:
         table.add_row(*line)
     # A file or a pipe has no width of its own.
-    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
+    Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
 def _rows(result: DeployResult) -> list[tuple[str, str, str]]:
@@ -203,7 +204,7 @@ def print_fold(result: dict[str, Any]) -> None:
     if accuracy:
         name = f"accuracy ({accuracy['images']:,} images)"
         table.add_row(name, f"{accuracy['dense']:.2%}", f"{accuracy['folded']:.2%}")
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(table)
     for skipped in report["skipped"]:
         console.print(f"left alone: {escape(skipped['name'])}: {escape(skipped['reason'])}", soft_wrap=True)
@@ -235,7 +236,7 @@ def print_boards(boards: list[Board], connected: dict[str, list[str]]) -> None:
             board.simulator.title,
             "\n".join(connected[board.name]) or "-",
         )
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 def print_checks(checks: list[Check]) -> None:
@@ -243,7 +244,7 @@ def print_checks(checks: list[Check]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     marks = {"ok": "[green]✓ ok  [/]", "warn": "[yellow]! warn[/]", "fail": "[bold red]✗ fail[/]"}
     for check in checks:
         console.print(f"{marks[check.status]} [bold]{escape(check.name):<22}[/] {escape(check.found)}", soft_wrap=True)
@@ -268,7 +269,7 @@ def print_sighting(sighting: Sighting, *, as_json: bool = False) -> None:
     time = f"{sighting.milliseconds:.3g} ms{' simulated' if sighting.simulated else ''}"
     was = f", it is {escape(sighting.expected)}" if sighting.right is False and sighting.expected else ""
     bar = "█" * round(20 * sighting.confidence)
-    Console(highlight=False).print(
+    Console(highlight=False, emoji=False).print(
         f"{mark} [bold]{escape(sighting.name):<14}[/] {sighting.confidence:6.1%} {bar:<20} {time}  "
         f"[dim]{escape(sighting.picture)}{was}[/]",
         soft_wrap=True,
