@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from foldtiny import boards, data
+from foldtiny import boards
 from foldtiny.pipeline import steps
 from foldtiny.pipeline.request import DeployRequest, FoldOptions, Shape
 from foldtiny.progress import ProgressFn
@@ -25,7 +25,7 @@ def fold(
     options.check()
     loaded = checkpoint.load_model(model, weights, input_shape)
     spec = data_spec or steps.own_data(loaded.metadata.get("data"))
-    images = data.load(spec, "test", input_shape=loaded.input_shape) if spec else None
+    images = steps.test_images(spec, loaded.input_shape, loaded.classes)
     unlabelled = steps.repair_images(options, spec, loaded.input_shape)
     return steps.fold(loaded, path, images, unlabelled, options, progress)
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foldtiny import data
 from foldtiny.data import ImageSet
 from foldtiny.pipeline import steps
 from foldtiny.pipeline.request import DeployRequest, Shape
@@ -98,7 +97,7 @@ def prepare_folded(request: DeployRequest, reporter: Reporter) -> ReadyModel:
     workspace = Workspace(directory, reporter, reuse=request.reuse)
     source = _open(request, workspace)
     spec = request.data or source.dataset
-    images = data.load(spec, "test", input_shape=source.input_shape) if spec else None
+    images = steps.test_images(spec, source.input_shape, source.record.result["classes"])
     calibration = steps.calibration_images(spec, source.input_shape)
     unlabelled = steps.repair_images(request.folding, spec, source.input_shape)
     if images is None:

@@ -174,6 +174,27 @@ def _compile(content: bytes, board: Board, optimize: str, profile: bool) -> tupl
     return (fast, "speed") if fits else (compiled("size"), "size")
 
 
+def test_images(spec: str | None, input_shape: Shape, classes: int) -> ImageSet | None:
+    """Return the images to test with, or None where there are none.
+
+    Raises
+    ------
+    DataError
+        If a label is not one of the network's classes: the accuracy would be silently wrong.
+    """
+    if spec is None:
+        return None
+    images = data.load(spec, "test", input_shape=input_shape)
+    labels = images.labels
+    if labels is not None and len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        raise DataError(
+            f"{images.name} has labels from {labels.min()} to {labels.max()}; the network has {classes} classes "
+            f"(allowed: 0 to {classes - 1})",
+            "give the data that the network was trained for with --data",
+        )
+    return images
+
+
 def calibration_images(spec: str | None, input_shape: Shape) -> npt.NDArray[np.float32] | None:
     """Return images to calibrate the quantisation on, or None where there are none."""
     return data.load(spec, "calibration", input_shape=input_shape).images if spec else None
