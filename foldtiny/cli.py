@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from foldtiny import __version__
-from foldtiny.errors import FoldtinyError, UsageError
+from foldtiny.errors import FoldtinyError, UsageError, reason
 
 app = typer.Typer(
     name="foldtiny",
@@ -378,7 +378,7 @@ def _explain(error: Exception) -> int:
 
     if isinstance(error, OSError):
         name = f" {error.filename}" if error.filename else " a file or device"
-        error = FoldtinyError(f"cannot use{name}: {(error.strerror or str(error)).lower()}")
+        error = FoldtinyError(f"cannot use{name}: {reason(error)}")
     if isinstance(error, FoldtinyError):
         print_error(error)
         return error.exit_code

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from foldtiny.errors import DataError
+from foldtiny.errors import DataError, reason
 
 Pixels = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -63,7 +63,7 @@ def read(path: Path) -> Pixels:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"cannot read {path}: {(error.strerror or str(error)).lower()}", "give a PNG file") from error
+        raise DataError(f"cannot read {path}: {reason(error)}", "give a PNG file") from error
     if not content.startswith(_SIGNATURE):
         raise DataError(f"{path} is not a PNG file", "save the picture as PNG")
     try:

@@ -73,3 +73,8 @@ class LinkError(FoldtinyError):
 
 class MeasureError(FoldtinyError):
     """A measurement that cannot be trusted."""
+
+
+def reason(error: OSError) -> str:
+    """Return the system's own words for a failure, as part of a sentence."""
+    return (error.strerror or str(error)).lower()

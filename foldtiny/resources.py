@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from foldtiny.errors import FoldtinyError
+from foldtiny.errors import FoldtinyError, reason
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -51,7 +51,7 @@ def make_dir(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FoldtinyError(
-            f"cannot create the folder {path}: {_reason(error)}", "choose another folder or mend its permissions"
+            f"cannot create the folder {path}: {reason(error)}", "choose another folder or mend its permissions"
         ) from error
 
 
@@ -82,13 +82,9 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         Path(temporary).replace(path)
     except OSError as error:
         raise FoldtinyError(
-            f"cannot write {path}: {_reason(error)}", "free some space or choose another folder"
+            f"cannot write {path}: {reason(error)}", "free some space or choose another folder"
         ) from error
     finally:
         if temporary:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

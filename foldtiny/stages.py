@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from foldtiny import __version__
-from foldtiny.errors import FoldtinyError
+from foldtiny.errors import FoldtinyError, reason
 from foldtiny.progress import ProgressFn, Reporter
 from foldtiny.resources import make_dir, root, write_atomic
 
@@ -136,7 +136,7 @@ def exclusive(directory: Path) -> Iterator[None]:
         handle = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise FoldtinyError(
-            f"cannot write in {directory}: {(error.strerror or str(error)).lower()}",
+            f"cannot write in {directory}: {reason(error)}",
             "choose another folder with --output",
         ) from error
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from foldtiny import resources
 from foldtiny.device import child, platformio
-from foldtiny.errors import BuildError
+from foldtiny.errors import BuildError, reason
 from foldtiny.project import Project
 
 # Downloads of a tool chain say nothing for a while; a build or an upload never does for this long.
@@ -63,7 +63,7 @@ def run(
         return _follow(command, platformio.environment(core, platforms), log, on_line, silence_limit_s)
     except OSError as error:
         raise BuildError(
-            f"the build in {project.directory} cannot run: {(error.strerror or str(error)).lower()}",
+            f"the build in {project.directory} cannot run: {reason(error)}",
             "free some space or choose another folder",
         ) from error
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foldtiny.aot.compile import TensorInfo
-from foldtiny.errors import DataError
+from foldtiny.errors import DataError, reason
 
 
 def load_inputs(path: Path, tensors: tuple[TensorInfo, ...]) -> list[list[npt.NDArray[np.generic]]]:
@@ -56,9 +56,7 @@ def _read(path: Path) -> npt.NDArray[np.generic]:
     try:
         array = np.load(path, allow_pickle=False)
     except OSError as error:
-        raise DataError(
-            f"cannot read {path}: {(error.strerror or str(error)).lower()}", "give the path of a .npy file"
-        ) from error
+        raise DataError(f"cannot read {path}: {reason(error)}", "give the path of a .npy file") from error
     except (ValueError, EOFError) as error:
         raise DataError(f"{path} is not a .npy file of numbers", "save it with numpy.save") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":

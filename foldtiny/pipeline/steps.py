@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from foldtiny import data
 from foldtiny.data import ImageSet
-from foldtiny.errors import DataError, UsageError
+from foldtiny.errors import DataError, UsageError, reason
 from foldtiny.pipeline import profiles
 from foldtiny.pipeline.request import FoldOptions, Shape
 from foldtiny.progress import ProgressFn
@@ -233,6 +233,4 @@ def read_tflite(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(
-            f"cannot read {path}: {(error.strerror or str(error)).lower()}", "give the path of a .tflite file"
-        ) from error
+        raise DataError(f"cannot read {path}: {reason(error)}", "give the path of a .tflite file") from error
