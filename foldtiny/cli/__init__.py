@@ -1,0 +1,12 @@
+"""The command line: parse, call one function, print. Everything heavy is imported inside the command that needs it.
+
+One file for each family of commands; importing it registers them, in the order in which ``--help`` lists them.
+"""
+
+from __future__ import annotations
+
+from foldtiny.cli import deploy, boards, steps  # isort: skip
+from foldtiny.cli.app import app, parse_shape
+from foldtiny.cli.main import main
+
+__all__ = ["app", "boards", "deploy", "main", "parse_shape", "steps"]

@@ -1,0 +1,49 @@
+"""Options that several commands share, each written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        help="A checkpoint, a network of the zoo (all but lenet5 with --weights), or package.module:factory. "
+        "'default' is the shipped LeNet5, trained on Fashion-MNIST."
+    ),
+]
+Weights = Annotated[Path | None, typer.Option(help="Weights for --model: a checkpoint or a state dict.")]
+InputShape = Annotated[
+    str | None, typer.Option(help="Input of one image, channels first, for example 3x96x96 (for your own networks).")
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="Images for accuracy, calibration and the runs on the board: "
+        "auto, subset, fashion-mnist[:DIR], cifar10:DIR, npz:FILE, npy:FILE."
+    ),
+]
+Sparsity = Annotated[float, typer.Option(help="Fraction of the parameters to remove, from 0 to below 1.")]
+Method = Annotated[
+    str, typer.Option(help="combination (best), scale-aware, ward, kmeans; baselines: ifm, l1, l2, random.")
+]
+Budget = Annotated[str, typer.Option(help="uniform: all widths alike; params: widths that lose least.")]
+Repair = Annotated[str, typer.Option(help="none, ls (better with --data), ar, dir (no data), data (needs --data).")]
+Precision = Annotated[str, typer.Option(help="int8 or float32.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Port = Annotated[
+    str,
+    typer.Option(
+        help="auto (a connected board, else its simulated twin), sim, a serial port such as /dev/ttyACM0 or COM3, "
+        "socket://host:port, rfc2217://host:port, ssh://user@host."
+    ),
+]
+Serial = Annotated[str | None, typer.Option(help="USB serial number of the board, where several are connected.")]
+NoFlash = Annotated[bool, typer.Option("--no-flash", help="Measure what already runs on the board.")]
+Profile = Annotated[
+    bool, typer.Option("--profile", help="Say what each layer costs; the firmware is built to time them.")
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for everything that is written.")]
