@@ -3,6 +3,7 @@
 #   make deploy [BOARD=esp-eye] [SPARSITY=0.25]    install what is missing, then fold, compile and run on the board
 #   make test                                      install what is missing, then run every check and test
 #   make bench                                     print what the kernels cost, with the goals beside it
+#   make docs                                      build the documentation site into build/site
 #
 # Set-up leaves stamps in .venv/, so that a second run does none of it.
 
@@ -22,12 +23,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-deploy
 READY_TEST := $(VENV)/.ready-test
 
-.PHONY: deploy test setup setup-test check fast slow bench format clean
+.PHONY: deploy test setup setup-test check fast slow docs bench format clean
 
 deploy: $(READY)
 	$(BIN)/foldtiny deploy --board $(BOARD) --sparsity $(SPARSITY)
 
-test: check fast slow
+test: check docs fast slow
 
 setup: $(READY)
 setup-test: $(READY_TEST)
@@ -51,6 +52,10 @@ check: $(READY_TEST)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	git ls-files '*.c' '*.h' '*.cpp' | xargs clang-format --dry-run -Werror
+
+# Every warning is an error. (mkdocs counts none when it is quiet.)
+docs: $(READY_TEST)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 fast: $(READY_TEST)
 	$(BIN)/python -m pytest -q -m "not slow and not board" -n $(JOBS) --dist loadfile
