@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from foldtiny._callable import callable_package
+
 if TYPE_CHECKING:
     from foldtiny.convert.calibration import synthetic_images
     from foldtiny.convert.report import ConvertReport, TfliteModel
@@ -27,3 +29,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+callable_package(__name__)

@@ -12,10 +12,10 @@
 from __future__ import annotations
 
 import importlib
-import sys
-import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from foldtiny._callable import callable_package
 
 if TYPE_CHECKING:
     from torch import nn
@@ -113,11 +113,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'foldtiny.fold' has no attribute {name!r}")
 
 
-class _CallablePackage(types.ModuleType):
-    """Lets ``foldtiny.fold(model, ...)`` be the function, as users expect, although it is a package."""
-
-    def __call__(self, *args: Any, **options: Any) -> FoldedModel:
-        return fold(*args, **options)
-
-
-sys.modules[__name__].__class__ = _CallablePackage
+callable_package(__name__)
