@@ -104,7 +104,13 @@ class BitExact:
 
 @dataclass(frozen=True, slots=True)
 class DeployResult:
-    """The outcome of ``foldtiny deploy``; ``layers`` only with ``--profile`` (see ``foldtiny.pipeline.profiles``)."""
+    """The outcome of ``foldtiny deploy``.
+
+    ``layers`` says what each layer costs (see ``foldtiny.pipeline.profiles``): always what is known without running it,
+    and what it took where the firmware was built with ``--profile``. ``memory`` is the plan of the arena
+    (``foldtiny.pipeline.memory``), ``footprint`` what fills flash and RAM (``foldtiny.device.parts``), ``folding`` the
+    widths before and after (``foldtiny.fold.report``; empty where nothing was folded).
+    """
 
     board: str
     source: str
@@ -125,6 +131,10 @@ class DeployResult:
     stages: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     layers: list[dict[str, Any]] = field(default_factory=list)
+    memory: dict[str, Any] = field(default_factory=dict)
+    footprint: dict[str, Any] = field(default_factory=dict)
+    folding: dict[str, Any] = field(default_factory=dict)
+    optimize: str = ""
     foldtiny: str = ""
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section, SymbolTableSection
 
+from foldtiny.device import parts
 from foldtiny.errors import BuildError
 
 _STACK = "fw_stack_memory"
@@ -27,7 +28,7 @@ _NOT_DATA_RAM = (".flash", ".iram0", ".ext_ram", ".rtc")
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A function or object: where it is (``flash`` or ``ram``) and how many bytes it takes."""
+    """A function or object: where it is (``flash``, ``ram`` or ``other``) and how many bytes it takes."""
 
     name: str
     memory: str
@@ -40,7 +41,8 @@ class Footprint:
 
     ``flash_total`` is what is stored in flash (text, constants, initial values of data); ``flash_model``,
     ``flash_engine`` and ``flash_other`` are its parts. ``ram_static`` is .data and .bss without the reserved stack;
-    ``ram_arena`` is the part of it that holds the model's tensors.
+    ``ram_arena`` is the part of it that holds the model's tensors, ``ram_data`` the part that has initial values.
+    ``flash_parts`` says what fills the flash, layer by layer (see ``foldtiny.device.parts``).
     """
 
     flash_total: int
@@ -49,14 +51,16 @@ class Footprint:
     flash_other: int
     ram_static: int
     ram_arena: int
+    ram_data: int
     stack_reserved: int
+    flash_parts: tuple[dict[str, Any], ...] = ()
     symbols: tuple[Symbol, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, without the symbols."""
-        numbers = asdict(self)
+        """Return plain JSON values, without the symbols."""
+        numbers = asdict(replace(self, symbols=()))
         del numbers["symbols"]
-        return numbers
+        return {**numbers, "flash_parts": list(numbers["flash_parts"])}
 
 
 def read(elf: Path) -> Footprint:
@@ -81,6 +85,7 @@ def read(elf: Path) -> Footprint:
     ]
     flash = sum(section["sh_size"] for section in loaded if section["sh_type"] != "SHT_NOBITS")
     ram = sum(section["sh_size"] for section in loaded if _in_ram(section))
+    data = sum(section["sh_size"] for section in loaded if _in_ram(section) and section["sh_type"] != "SHT_NOBITS")
     stack = sum(symbol.size for symbol in symbols if symbol.name == _STACK)
     in_flash = [symbol for symbol in symbols if symbol.memory == "flash"]
     model = sum(symbol.size for symbol in in_flash if symbol.name.startswith(_MODEL))
@@ -94,7 +99,9 @@ def read(elf: Path) -> Footprint:
         flash_other=flash - model - engine,
         ram_static=ram - stack,
         ram_arena=sum(symbol.size for symbol in symbols if symbol.name.split(".")[0] == _ARENA),
+        ram_data=data,
         stack_reserved=stack,
+        flash_parts=tuple(parts.merge_layers(parts.flash(((s.name, s.size) for s in in_flash), flash))),
         symbols=tuple(symbols),
     )
 
@@ -116,7 +123,9 @@ def _symbols(sections: list[Section]) -> list[Symbol]:
             section = sections[index]
             if not section["sh_flags"] & SH_FLAGS.SHF_ALLOC or symbol["st_size"] == 0:
                 continue
-            memory = "ram" if _in_ram(section) else "flash"
+            # Zeros elsewhere, such as in external RAM, take neither.
+            stored = section["sh_type"] != "SHT_NOBITS"
+            memory = "ram" if _in_ram(section) else "flash" if stored else "other"
             # An earlier name for the same place wins, unless the new one is ours.
             place = symbol["st_value"]
             if place not in found or symbol.name.startswith(_ENGINE):

@@ -16,7 +16,7 @@ from foldtiny import aot, reference
 from foldtiny.aot import host
 from foldtiny.boards import Board
 from foldtiny.device import build as firmware_build
-from foldtiny.device import cycles
+from foldtiny.device import cycles, parts
 from foldtiny.device.measure import measure, measure_port
 from foldtiny.device.target import Target
 from foldtiny.device.versions import program_version
@@ -49,6 +49,9 @@ class BoardRun:
     latency: Latency
     bit_exact: BitExact
     layers: list[dict[str, Any]]
+    memory: dict[str, Any]
+    footprint: dict[str, Any]
+    optimize: str
     artefacts: dict[str, str]
     records: list[StageRecord]
 
@@ -127,7 +130,7 @@ def _compile_stage(job: _Job) -> StageRecord:
         "compile",
         lambda _: steps.compile_project(job.content, job.board, job.project.directory, **options),
         inputs={"tflite": job.tflite_hash, "board": job.board.model_dump(mode="json"), **options},
-        code=("aot", "project", "firmware", "templates"),
+        code=("aot", "project", "firmware", "templates", "pipeline/memory", "pipeline/profiles"),
     )
 
 
@@ -269,6 +272,12 @@ def _summarise(
             tolerance=measured["tolerance"],
         ),
         layers=profiles.measured(compiled["layers"], measured["layers"], latency["unit"]),
+        memory=compiled["memory"],
+        footprint={
+            "flash": built["flash_parts"],
+            "ram": parts.ram(built["ram_arena"], built["ram_data"], built["ram_static"] - built["ram_data"], stack),
+        },
+        optimize=compiled["optimize"],
         artefacts={
             "project": str(directory / "project"),
             "firmware": str(directory / "firmware.elf"),

@@ -41,6 +41,7 @@ class ReadyModel:
     macs: Parameters = field(default_factory=Parameters)
     accuracy: Accuracy = field(default_factory=Accuracy)
     class_names: tuple[str, ...] = ()
+    folding: dict[str, Any] = field(default_factory=dict)
     artefacts: dict[str, str] = field(default_factory=dict)
     records: list[StageRecord] = field(default_factory=list)
 
@@ -125,6 +126,7 @@ def prepare_folded(request: DeployRequest, reporter: Reporter) -> ReadyModel:
         macs=Parameters(report["macs_dense"], report["macs_folded"]),
         accuracy=Accuracy(**folded.result["accuracy"]),
         class_names=source.class_names or (images.class_names if images else ()),
+        folding=report,
         artefacts={
             "folded": str(folded_path),
             "fold_report": str(directory / "fold.json"),

@@ -30,7 +30,7 @@ def describe(layers: Sequence[LayerInfo]) -> list[dict[str, Any]]:
 
 
 def measured(described: list[dict[str, Any]], ticks: Sequence[int], unit: str) -> list[dict[str, Any]]:
-    """Return the layers with what each took; nothing where the firmware was built without profiling.
+    """Return the layers with what each took; as they are where the firmware was built without profiling.
 
     Parameters
     ----------
@@ -44,6 +44,8 @@ def measured(described: list[dict[str, Any]], ticks: Sequence[int], unit: str) -
     list of dict
         ``unit`` (such as ``instructions``), ``unit_per_mac`` where there are any, and ``share`` of the whole, 0 to 1.
     """
+    if not ticks:
+        return described
     whole = sum(ticks) or 1
     return [
         {

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from foldtiny import data
 from foldtiny.data import ImageSet
 from foldtiny.errors import DataError, UsageError, reason
-from foldtiny.pipeline import profiles
+from foldtiny.pipeline import memory, profiles
 from foldtiny.pipeline.request import FoldOptions, Shape
 from foldtiny.progress import ProgressFn
 from foldtiny.resources import write_atomic
@@ -148,6 +148,7 @@ def compile_project(
         "optimize": optimized,
         "environments": rendered.environments,
         "layers": profiles.describe(compiled.layers),
+        "memory": memory.describe(plan, len(compiled.layers)),
     }
     summary = (
         f"for {optimized}: {len(compiled.layers)} layers, {compiled.macs:,} multiply-accumulates, "

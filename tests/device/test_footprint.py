@@ -30,7 +30,10 @@ def test_esp32_and_mbed_sections(tmp_path: Path) -> None:
     found = footprint.read(elf)
     assert found.ram_static == 300 + 5000
     assert found.ram_arena == 5000
+    assert found.ram_data == 300
+    assert sum(part["bytes"] for part in found.flash_parts) == found.flash_total
     assert found.flash_model == 70000
     assert 71_300 <= found.flash_total < 71_500
     memory = {symbol.name: symbol.memory for symbol in found.symbols}
     assert (memory["model_weights_conv"], memory["table"], memory["model_arena"]) == ("flash", "ram", "ram")
+    assert memory["picture"] == "other"

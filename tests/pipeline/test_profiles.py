@@ -41,8 +41,9 @@ def test_shares_add_up_and_ratios_are_per_mac(capsys: pytest.CaptureFixture[str]
     assert "instructions" not in capsys.readouterr().out
 
 
-def test_firmware_without_profiling_gives_no_layers() -> None:
-    assert profiles.measured(profiles.describe(compile_tflite(networks.lenet5()).layers), [], "cycles") == []
+def test_firmware_without_profiling_leaves_what_is_known_anyway() -> None:
+    described = profiles.describe(compile_tflite(networks.lenet5()).layers)
+    assert profiles.measured(described, [], "cycles") == described
 
 
 def test_compile_draws_the_plan_and_describes_the_layers(tmp_path: Path) -> None:
@@ -65,7 +66,13 @@ def test_a_deployment_is_profiled_on_the_simulated_board(tmp_path: Path) -> None
     )
     result = deploy(request)
     assert result is not None and result.latency.instructions
-    layers = json.loads(Path(result.artefacts["result"]).read_text(encoding="utf-8"))["layers"]
+    written = json.loads(Path(result.artefacts["result"]).read_text(encoding="utf-8"))
+    assert sum(part["bytes"] for part in written["footprint"]["flash"]) == written["flash_bytes"]["total"]
+    assert sum(part["bytes"] for part in written["footprint"]["ram"]) == written["ram_bytes"]["total"]
+    in_layers = [part["bytes"] for part in written["footprint"]["flash"] if part["layer"] is not None]
+    assert sum(in_layers) == written["flash_bytes"]["model"]
+    assert written["memory"]["arena_bytes"] == written["ram_bytes"]["planned"]
+    layers = written["layers"]
     assert len(layers) == 6
     spent = sum(layer["instructions"] for layer in layers)
     # Layers fill the run but for the calls between them; the simulator counts in steps of 40.
