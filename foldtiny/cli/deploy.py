@@ -13,9 +13,6 @@ from foldtiny.cli.options import (
     Data,
     InputShape,
     Json,
-    MaxFlash,
-    MaxMs,
-    MaxRam,
     Method,
     Model,
     NoFlash,
@@ -34,10 +31,7 @@ from foldtiny.cli.options import (
 @app.command(epilog="Example: foldtiny deploy --board esp-eye --sparsity 0.25")
 def deploy(
     board: Annotated[str, typer.Option(help="Which board: see `foldtiny boards`.")],
-    sparsity: Sparsity = None,
-    max_flash: MaxFlash = None,
-    max_ram: MaxRam = None,
-    max_ms: MaxMs = None,
+    sparsity: Sparsity = 0.25,
     model: Model = "default",
     weights: Weights = None,
     input_shape: InputShape = None,
@@ -69,12 +63,12 @@ def deploy(
 ) -> None:
     """Fold a network, convert it, compile it, and run it on a board (or on its simulated twin)."""
     from foldtiny.console import ConsoleReporter, print_json, print_layers, print_result
-    from foldtiny.pipeline import DeployRequest, FoldOptions, limits
+    from foldtiny.pipeline import DeployRequest, FoldOptions
     from foldtiny.pipeline import deploy as run
 
     request = DeployRequest(
         board=board,
-        folding=FoldOptions(sparsity, method, budget, repair, seed, limits.parse(max_flash, max_ram, max_ms)),
+        folding=FoldOptions(sparsity, method, budget, repair, seed),
         model=model,
         weights=weights,
         input_shape=parse_shape(input_shape),
