@@ -37,7 +37,7 @@ def ward(points: Matrix, clusters: int, seed: int) -> IntArray:
 
 
 def iterative(points: Matrix, clusters: int, seed: int) -> IntArray:
-    """Cluster by merging the closest pair again and again (the weights of IFM; it needs no activations)."""
+    """Cluster by merging the closest pair again and again (IFM; see `ifm.py` for what its points are)."""
     del seed
     centres = points.copy()
     sizes = np.ones(len(points))

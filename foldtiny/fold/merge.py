@@ -58,14 +58,6 @@ def mean_sum(labels: IntArray) -> Merge:
     return Merge(first[order].astype(np.int64), onehot.T / onehot.sum(0)[:, None], onehot)
 
 
-def select(keep: IntArray, width: int) -> Merge:
-    """Return the merge that keeps some channels and drops the rest (pruning)."""
-    keep = np.sort(keep)
-    onehot = np.zeros((width, keep.size))
-    onehot[keep, np.arange(keep.size)] = 1.0
-    return Merge(keep, onehot.T, onehot)
-
-
 def apply(model: nn.Module, group: Group, merge: Merge) -> None:
     """Fold one group of a network, in place.
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from foldtiny.fold import check, cluster, combine, evidence, prune
 from foldtiny.fold.groups import Group
+from foldtiny.fold.ifm import with_activations
 from foldtiny.fold.merge import Matrix, Merge, mean_sum
 from foldtiny.fold.rows import rows
 from foldtiny.fold.scale import scale_aware
@@ -84,6 +85,12 @@ def _pruning(name: str) -> Method:
     return method
 
 
+def _ifm(study: Study, group: Group, width: int) -> tuple[Merge, str]:
+    points = with_activations(rows(study.model, group), group, study.evidence)
+    labels = cluster.labels(points, group.blocks, width, cluster.CLUSTERINGS["ifm"], study.seed)
+    return mean_sum(labels), "ifm"
+
+
 def _scale_aware(study: Study, group: Group, width: int) -> tuple[Merge, str]:
     if group.name not in study.homogeneous:
         return _clustering("ward")(study, group, width)
@@ -100,7 +107,7 @@ METHODS: dict[str, Method] = {
     "scale-aware": _scale_aware,
     "ward": _clustering("ward"),
     "kmeans": _clustering("kmeans"),
-    "ifm": _clustering("ifm"),
+    "ifm": _ifm,
     "random": _clustering("random"),
     "l1": _pruning("l1"),
     "l2": _pruning("l2"),

@@ -7,8 +7,10 @@ from functools import partial
 import numpy as np
 from torch import nn
 
+from foldtiny.fold.cluster import equal_rows, with_spares
 from foldtiny.fold.groups import CONVOLUTIONS, Group
-from foldtiny.fold.merge import Matrix, Merge, select, weight_of
+from foldtiny.fold.merge import Matrix, Merge, weight_of
+from foldtiny.fold.rows import rows
 
 
 def magnitudes(model: nn.Module, group: Group, power: int) -> Matrix:
@@ -27,14 +29,28 @@ def magnitudes(model: nn.Module, group: Group, power: int) -> Matrix:
 
 
 def prune(model: nn.Module, group: Group, width: int, power: int) -> Merge:
-    """Return the merge that keeps the channels of largest magnitude, as many in each block."""
-    score = magnitudes(model, group, power)
-    kinds = np.unique(group.blocks)
-    keep = []
-    for block in kinds:
+    """Return the merge that keeps the channels of largest magnitude, as many in each block.
+
+    Equal channels are merged first, as with every method: they count as one, and what reads a copy reads the one that
+    stays. Where no two are equal, as in trained networks, this is magnitude pruning and nothing else.
+    """
+    score, raw, share = magnitudes(model, group, power), rows(model, group).raw, width // group.unit
+    stand_in = np.full(group.width, -1)  # the channel that each is read as; -1: it is dropped
+    for block in np.unique(group.blocks):
         channels = np.flatnonzero(group.blocks == block)
-        keep.append(channels[np.argsort(-score[channels], kind="stable")[: width // kinds.size]])
-    return select(np.concatenate(keep), group.width)
+        classes = equal_rows(raw[channels])
+        _, first = np.unique(classes, return_index=True)
+        if first.size <= share:
+            classes = with_spares(classes, first, share)
+            _, kept = np.unique(classes, return_index=True)
+        else:
+            kept = first[np.argsort(-score[channels[first]], kind="stable")[:share]]
+        for place in kept:
+            stand_in[channels[classes == classes[place]]] = channels[place]
+    keep = np.unique(stand_in[stand_in >= 0])
+    consume = (stand_in[:, None] == keep[None, :]).astype(float)
+    produce = (np.arange(group.width)[None, :] == keep[:, None]).astype(float)
+    return Merge(keep, produce, consume)
 
 
 PRUNINGS = {"l1": partial(prune, power=1), "l2": partial(prune, power=2)}

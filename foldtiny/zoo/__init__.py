@@ -64,7 +64,9 @@ _ALL = (
     ModelSpec("lenet5", _lazy("lenet5", "LeNet5"), (1, 32, 32), 10, "LeNet5 widened 2x: the poster's network"),
     ModelSpec("resnet8", _lazy("resnet8", "ResNet8"), (3, 32, 32), 10, "ResNet8 of MLPerf Tiny (CIFAR-10)"),
     ModelSpec("resnet18", _lazy("resnet18", "ResNet18"), (3, 32, 32), 10, "ResNet18 with the stem for small images"),
+    ModelSpec("resnet50", _lazy("resnet50", "ResNet50"), (3, 32, 32), 10, "ResNet50 with the stem for small images"),
     ModelSpec("vgg11-bn", _lazy("vgg11_bn", "VGG11BN"), (3, 32, 32), 10, "VGG11 with BatchNorm for small images"),
+    ModelSpec("densenet", _lazy("densenet", "DenseNet"), (3, 32, 32), 10, "DenseNet-BC of 40 layers and growth 12"),
     ModelSpec("ds-cnn", _lazy("ds_cnn", "DSCNN"), (1, 49, 10), 12, "DS-CNN of MLPerf Tiny (keyword spotting)"),
     ModelSpec(
         "mobilenet-v1",
@@ -73,6 +75,7 @@ _ALL = (
         2,
         "MobileNetV1 x 0.25 of MLPerf Tiny (person detection)",
     ),
+    ModelSpec("mobilenet-v2", _lazy("mobilenet_v2", "MobileNetV2"), (3, 96, 96), 2, "MobileNetV2 x 0.35 for 96x96"),
 )
 
 MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _ALL}

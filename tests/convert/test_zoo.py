@@ -14,11 +14,26 @@ from tests.convert.helpers import randomised, reference_outputs, torch_results
 _BLOCK = "CONV_2D CONV_2D ADD"
 _DOWN = "PAD CONV_2D CONV_2D CONV_2D ADD"
 _SEPARABLE = "DEPTHWISE_CONV_2D CONV_2D"
+_BOTTLENECK = "CONV_2D CONV_2D CONV_2D ADD"
+_PROJECTED = "CONV_2D CONV_2D CONV_2D CONV_2D ADD"
+_PROJECTED_DOWN = "CONV_2D PAD CONV_2D CONV_2D CONV_2D ADD"
+_INVERTED = f"CONV_2D {_SEPARABLE}"
+# A BatchNorm that no convolution can take in is a depthwise 1x1 convolution; the activation after it is part of it.
+_GROW = "DEPTHWISE_CONV_2D CONV_2D CONV_2D CONCATENATION "
 
 OPERATORS = {
     "lenet5": "CONV_2D MAX_POOL_2D CONV_2D MAX_POOL_2D RESHAPE FULLY_CONNECTED FULLY_CONNECTED FULLY_CONNECTED",
     "resnet8": f"CONV_2D {_BLOCK} {_DOWN} {_DOWN} MEAN FULLY_CONNECTED",
     "resnet18": f"CONV_2D {_BLOCK} {_BLOCK} {_DOWN} {_BLOCK} {_DOWN} {_BLOCK} {_DOWN} {_BLOCK} MEAN FULLY_CONNECTED",
+    "resnet50": " ".join(
+        ["CONV_2D", _PROJECTED, *[_BOTTLENECK] * 2]
+        + [block for count in (3, 5, 2) for block in (_PROJECTED_DOWN, *[_BOTTLENECK] * count)]
+        + ["MEAN FULLY_CONNECTED"]
+    ),
+    "densenet": "CONV_2D "
+    + (_GROW * 6 + "DEPTHWISE_CONV_2D CONV_2D AVERAGE_POOL_2D ") * 2
+    + _GROW * 6
+    + "DEPTHWISE_CONV_2D MEAN FULLY_CONNECTED",
     # The last map is 1x1, so that flattening it is nothing.
     "vgg11-bn": "CONV_2D MAX_POOL_2D " * 2 + "CONV_2D CONV_2D MAX_POOL_2D " * 3 + "FULLY_CONNECTED",
     "ds-cnn": f"PAD CONV_2D {_SEPARABLE} {_SEPARABLE} {_SEPARABLE} {_SEPARABLE} MEAN FULLY_CONNECTED",
@@ -27,8 +42,20 @@ OPERATORS = {
         + [("PAD " if block in (1, 3, 5, 11) else "") + _SEPARABLE for block in range(13)]
         + ["MEAN FULLY_CONNECTED"]
     ),
+    "mobilenet-v2": " ".join(
+        ["PAD CONV_2D", _SEPARABLE]
+        + [
+            f"CONV_2D PAD {_SEPARABLE}"
+            if block in (1, 3, 6, 13)
+            else _INVERTED + (" ADD" if block not in (10, 16) else "")
+            for block in range(1, 17)
+        ]
+        + ["CONV_2D MEAN FULLY_CONNECTED"]
+    ),
 }
-SLOW = ("resnet18", "vgg11-bn")
+# A fraction of the width tests the same structure in a fraction of the time.
+NARROW = {"resnet18": 0.25, "resnet50": 0.0625, "vgg11-bn": 0.25}
+SLOW = (*NARROW, "densenet")
 
 
 def _names() -> list[object]:
@@ -37,8 +64,7 @@ def _names() -> list[object]:
 
 def _converted(name: str, precision: str, count: int) -> tuple[torch.nn.Module, TfliteModel, np.ndarray]:
     torch.manual_seed(0)
-    # A quarter of the width tests the same structure in a fraction of the time.
-    network = randomised(zoo.create(name, width=0.25) if name in SLOW else zoo.create(name))
+    network = randomised(zoo.create(name, width=NARROW[name]) if name in NARROW else zoo.create(name))
     shape = zoo.MODELS[name].input_shape
     images = synthetic_images(count, shape, seed=1)
     return network, convert(network, shape, precision=precision, calibration=images), images

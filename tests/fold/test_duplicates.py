@@ -10,10 +10,19 @@ from hypothesis import strategies as st
 from torch import nn
 
 from foldtiny import zoo
-from foldtiny.fold import engine
-from tests.fold import architectures, nets
+from foldtiny.fold import engine, methods
+from tests.fold import nets
 
-METHODS = ["combination", "scale-aware", "ward", "kmeans", "ifm", "random"]
+METHODS = list(methods.METHODS)
+#: Narrow variants of the zoo's networks: the same graphs, fewer channels.
+NARROW = {
+    "lenet5": 0.25,
+    "resnet18": 0.125,
+    "resnet50": 0.0625,
+    "vgg11-bn": 0.125,
+    "densenet": 0.34,
+    "mobilenet-v2": 0.1,
+}
 
 
 def assert_fold_undoes_widening(model: nn.Module, inputs: torch.Tensor, seed: int, method: str) -> None:
@@ -61,25 +70,13 @@ def test_random_networks(method: str, seed: int) -> None:
 )
 @given(seed=st.integers(0, 2**31))
 def test_zoo(name: str, method: str, seed: int) -> None:
-    """Narrow variants of the zoo's networks: the same graphs, fewer channels."""
-    width = {"lenet5": 0.25, "resnet18": 0.125, "vgg11-bn": 0.125}.get(name, 0.5)
-    model = nets.shake(zoo.create(name, width=width), seed)
+    model = nets.shake(zoo.create(name, width=NARROW.get(name, 0.5)), seed)
     inputs = torch.randn(1, *zoo.MODELS[name].input_shape, generator=torch.Generator().manual_seed(seed))
     assert_fold_undoes_widening(model, inputs, seed, method)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("family", list(architectures.FAMILIES))
-def test_families(family: str, method: str) -> None:
-    for seed in range(3):
-        model = nets.shake(architectures.FAMILIES[family](), seed)
-        inputs = torch.randn(nets.SMALL, generator=torch.Generator().manual_seed(seed))
-        assert engine.plan(model, inputs).skipped == ()
-        assert_fold_undoes_widening(model, inputs, seed, method)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", list(zoo.MODELS))
+@pytest.mark.parametrize("name", [name for name in zoo.MODELS if name != "resnet50"])
 def test_zoo_at_full_width(name: str) -> None:
     model = nets.shake(zoo.create(name), 1)
     inputs = torch.randn(1, *zoo.MODELS[name].input_shape, generator=torch.Generator().manual_seed(1))

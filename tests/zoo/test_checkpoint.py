@@ -251,7 +251,8 @@ def test_weights_that_are_not_numbers(tmp_path: Path) -> None:
         ),
         (
             {"architecture": "lenet6"},
-            "its network is called 'lenet6' (known: lenet5, resnet8, resnet18, vgg11-bn, ds-cnn, mobilenet-v1); "
+            "its network is called 'lenet6' (known: lenet5, resnet8, resnet18, resnet50, vgg11-bn, densenet, ds-cnn, "
+            "mobilenet-v1, mobilenet-v2); "
             "read it with the version of foldtiny that wrote it",
         ),
         (

@@ -12,15 +12,19 @@ from foldtiny import zoo
 from foldtiny.errors import UsageError
 
 # Trainable parameters and those with BatchNorm's statistics. lenet5: the poster's table 2. resnet8, ds-cnn and
-# mobilenet-v1: Keras's "total params" of the MLPerf Tiny models (the second number). resnet18, vgg11-bn: summed by hand
-# from the layers' shapes.
+# mobilenet-v1: Keras's "total params" of the MLPerf Tiny models (the second number); mobilenet-v2: of
+# keras.applications.MobileNetV2(alpha=0.35, classes=2), both. resnet18, vgg11-bn: summed by hand from the layers'
+# shapes. resnet50, densenet: what pytorch-cifar and pytorchcv (densenet40_k12_bc_cifar10) give for theirs (the first).
 SIZES = {
     "lenet5": (979_690, 979_690),
     "resnet8": (78_186, 78_666),
     "resnet18": (11_173_962, 11_183_562),
+    "resnet50": (23_520_842, 23_573_962),
     "vgg11-bn": (9_231_114, 9_236_618),
+    "densenet": (176_122, 181_210),
     "ds-cnn": (23_756, 24_908),
     "mobilenet-v1": (216_322, 221_794),
+    "mobilenet-v2": (398_690, 412_770),
 }
 
 
@@ -63,7 +67,7 @@ def test_unknown_name(name: str, guess: str) -> None:
         zoo.create(name)
     assert str(caught.value) == (
         f"there is no network called {name!r} "
-        "(known: lenet5, resnet8, resnet18, vgg11-bn, ds-cnn, mobilenet-v1); "
+        "(known: lenet5, resnet8, resnet18, resnet50, vgg11-bn, densenet, ds-cnn, mobilenet-v1, mobilenet-v2); "
         f"{guess}give one of these, a checkpoint file, or package.module:factory"
     )
 
