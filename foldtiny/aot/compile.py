@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foldtiny.aot import emit, ops, targets
-from foldtiny.aot.fuse import fuse
+from foldtiny.aot import fuse as fusion
 from foldtiny.aot.graph import Graph, Tensor
 from foldtiny.aot.layer import Kernel, Layer
 from foldtiny.aot.plan import MemoryPlan, plan
@@ -64,6 +64,7 @@ def compile_tflite(
     target: str = "portable",
     optimize: str = "speed",
     profile: bool = False,
+    fuse: bool = True,
     name: str = "model",
     prefix: str = "model",
 ) -> CompiledModel:
@@ -79,6 +80,9 @@ def compile_tflite(
         ``speed`` or ``size``.
     profile : bool
         Have ``model_invoke`` announce each layer to ``model_profile_layer``.
+    fuse : bool
+        Join neighbouring layers, and let outputs take the memory of inputs that are read. Without it, every operator
+        of the file is a layer of its own and every tensor is stored whole: for comparison, and to read.
     name : str
         What to call the network in messages and comments.
     prefix : str
@@ -93,11 +97,11 @@ def compile_tflite(
     """
     targets.check(target, optimize)
     graph = settle(read(data, name))
-    fused = fuse(graph, [ops.parse(Site(graph, operator)) for operator in graph.operators])
+    fused = fusion.fuse(graph, [ops.parse(Site(graph, operator)) for operator in graph.operators], join=fuse)
     for index in (*graph.inputs, *graph.outputs):
         _check_interface(graph, graph.tensors[index])
     kernels = tuple(targets.choose(layer, target, optimize) for layer in fused.layers)
-    memory = plan(graph, fused.layers, kernels, fused.alias)
+    memory = plan(graph, fused.layers, kernels, fused.alias, share=fuse)
     job = emit.Job(graph, fused.layers, kernels, fused.alias, memory, target, optimize, profile, prefix)
     return CompiledModel(
         files=emit.files(job),

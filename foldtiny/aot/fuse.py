@@ -31,14 +31,16 @@ class Fused:
     alias: dict[int, int]
 
 
-def fuse(graph: Graph, layers: Sequence[Layer]) -> Fused:
-    """Join layers until nothing more can be joined."""
+def fuse(graph: Graph, layers: Sequence[Layer], *, join: bool = True) -> Fused:
+    """Join layers until nothing more can be joined; without ``join``, only give second names to memory."""
     alias = _aliases(layers)
     current = tuple(
         replace(layer, inputs=tuple(alias.get(i, i) for i in layer.inputs))
         for layer in layers
         if not isinstance(layer, Alias)
     )
+    if not join:
+        return Fused(current, alias)
     # A tensor that the caller can see keeps its own memory: nothing is fused across it.
     visible = {alias.get(i, i) for i in graph.outputs}
     # Each rule runs over the whole network once; the order lets conv + relu + pool become one layer.

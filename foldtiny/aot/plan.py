@@ -94,8 +94,13 @@ class MemoryPlan:
         )
 
 
-def plan(graph: Graph, layers: Sequence[Layer], kernels: Sequence[Kernel], alias: Mapping[int, int]) -> MemoryPlan:
+def plan(
+    graph: Graph, layers: Sequence[Layer], kernels: Sequence[Kernel], alias: Mapping[int, int], *, share: bool = True
+) -> MemoryPlan:
     """Lay out the arena.
+
+    Without ``share``, each layer's inputs and outputs are all there, whole, while it runs: no output overwrites an
+    input.
 
     Raises
     ------
@@ -103,7 +108,8 @@ def plan(graph: Graph, layers: Sequence[Layer], kernels: Sequence[Kernel], alias
         If the network needs more memory than any supported board could have.
     """
     items = _items(graph, layers, kernels, alias)
-    reuses = _reuses(graph, layers, kernels, {item.tensor: item for item in items if item.tensor >= 0})
+    places = {item.tensor: item for item in items if item.tensor >= 0}
+    reuses = _reuses(graph, layers, kernels, places) if share else []
     bound = lower_bound(items, reuses)
     if bound > MAX_ARENA_BYTES:
         raise CompileError(
