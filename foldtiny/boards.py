@@ -14,6 +14,9 @@ from foldtiny import resources
 from foldtiny.errors import ProjectError, UsageError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+SIMULATED_ROOM = 4 * 1024 * 1024
+"""Bytes of flash, and of RAM, that QEMU's machines have where the twins' boards have theirs."""
+
 PortFile = Annotated[str, StringConstraints(pattern=r"^port_\w+\.(c|cpp)$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -72,6 +75,7 @@ class SimulatorSpec(_Data):
     title: Text
     meaning: Text
     command: tuple[Text, ...] = Field(min_length=1)
+    ``options`` go into the twin's section of platformio.ini.
     compiler: Text
     packages: dict[str, tuple[Text, ...]]
 
@@ -83,6 +87,7 @@ class SimulatorSpec(_Data):
         if not any("{elf}" in part for part in self.command):
             raise ValueError("command has no {elf}")
         return self
+    options: dict[str, str] = Field(default_factory=dict)
 
 
 class Board(_Data):
@@ -98,6 +103,17 @@ class Board(_Data):
     usb: tuple[UsbId, ...] = ()
     hardware: Hardware | None = None
     simulator: SimulatorSpec
+
+    def roomy(self) -> Board:
+        """Return the board with a twin that has all the memory of its simulator.
+
+        It shows how big an image is that does not fit, and what it would do. There is no such real board, hence no
+        ``hardware``.
+        """
+        room = {f"board_upload.maximum_{what}": str(SIMULATED_ROOM) for what in ("size", "ram_size")}
+        simulator = self.simulator.model_copy(update={"options": {**self.simulator.options, **room}})
+        limits = Limits(flash_bytes=SIMULATED_ROOM, ram_bytes=SIMULATED_ROOM)
+        return self.model_copy(update={"limits": limits, "simulator": simulator, "hardware": None})
 
 
 def load(path: Path) -> Board:

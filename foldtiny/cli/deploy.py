@@ -16,6 +16,7 @@ from foldtiny.cli.options import (
     Method,
     Model,
     NoFlash,
+    NoFuse,
     Output,
     Port,
     Precision,
@@ -59,6 +60,7 @@ def deploy(
         bool, typer.Option("--fresh", help="Do every stage again, even if its result could be reused.")
     ] = False,
     profile: Profile = False,
+    no_fuse: NoFuse = False,
     as_json: Json = False,
 ) -> None:
     """Fold a network, convert it, compile it, and run it on a board (or on its simulated twin)."""
@@ -87,6 +89,7 @@ def deploy(
         reuse=not fresh,
         dry_run=dry_run,
         profile=profile,
+        fuse=not no_fuse,
     )
     with ConsoleReporter() as reporter:
         result = run(request, reporter)

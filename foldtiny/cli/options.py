@@ -46,4 +46,10 @@ NoFlash = Annotated[bool, typer.Option("--no-flash", help="Measure what already 
 Profile = Annotated[
     bool, typer.Option("--profile", help="Say what each layer costs; the firmware is built to time them.")
 ]
+NoFuse = Annotated[
+    bool,
+    typer.Option(
+        "--no-fuse", help="Compile each operator as it is, every tensor whole: larger and slower, to read and compare."
+    ),
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for everything that is written.")]

@@ -14,6 +14,7 @@ from foldtiny.cli.options import (
     InputShape,
     Json,
     Method,
+    NoFuse,
     Precision,
     Profile,
     Repair,
@@ -102,6 +103,7 @@ def compile_(
     optimize: Annotated[str, typer.Option(help="auto (speed where it fits), speed or size.")] = "auto",
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the project.")] = Path("project"),
     profile: Profile = False,
+    no_fuse: NoFuse = False,
     plot_memory: Annotated[
         Path | None, typer.Option(help="Draw the memory plan over time into this .svg file.")
     ] = None,
@@ -111,7 +113,9 @@ def compile_(
     from foldtiny.pipeline import commands
 
     with stage("compile"):
-        done = commands.compile_tflite(tflite, board, output, optimize, profile=profile, plot_memory=plot_memory)
+        done = commands.compile_tflite(
+            tflite, board, output, optimize, profile=profile, fuse=not no_fuse, plot_memory=plot_memory
+        )
     if profile and not as_json:
         from foldtiny.console import print_layers
 

@@ -87,7 +87,8 @@ def run_on_board(
     request: DeployRequest, board: Board, model: ReadyModel, target: Target, reporter: Reporter
 ) -> BoardRun | None:
     """Compile, build, run and measure; None for a dry run, which ends with the firmware built."""
-    directory = model.directory / f"{board.name}-{request.runtime}"
+    unfused = "" if request.fuse else "-unfused"
+    directory = model.directory / f"{board.name}-{request.runtime}{unfused}"
     environments = {
         "hardware": board.hardware.environment if board.hardware else None,
         "simulated": board.simulator.environment,
@@ -125,6 +126,7 @@ def _compile_stage(job: _Job) -> StageRecord:
         "optimize": job.request.optimize,
         "class_names": job.model.class_names,
         "profile": job.request.profile,
+        "fuse": job.request.fuse,
     }
     return job.workspace().run(
         "compile",

@@ -50,7 +50,14 @@ def convert(
 
 
 def compile_tflite(
-    tflite: Path, board_name: str, path: Path, optimize: str, *, profile: bool = False, plot_memory: Path | None = None
+    tflite: Path,
+    board_name: str,
+    path: Path,
+    optimize: str,
+    *,
+    profile: bool = False,
+    fuse: bool = True,
+    plot_memory: Path | None = None,
 ) -> StageOutput:
     """Compile a .tflite file and write the project; see ``steps.compile_project``."""
     board = boards.get(board_name)
@@ -62,5 +69,6 @@ def compile_tflite(
         title=tflite.stem,
         optimize=optimize,
         profile=profile,
+        fuse=fuse,
         plot_memory=plot_memory,
     )

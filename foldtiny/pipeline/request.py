@@ -75,6 +75,7 @@ class DeployRequest:
     reuse: bool = True
     dry_run: bool = False
     profile: bool = False
+    fuse: bool = True
 
     def check(self) -> None:
         """Raise a UsageError for a value that no stage could work with."""

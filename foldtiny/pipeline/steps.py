@@ -120,15 +120,17 @@ def compile_project(
     optimize: str,
     class_names: tuple[str, ...] = (),
     profile: bool = False,
+    fuse: bool = True,
     plot_memory: Path | None = None,
 ) -> StageOutput:
     """Compile a .tflite file to C and write the PlatformIO project.
 
     ``profile`` builds it so that the firmware times each layer; ``plot_memory`` names a picture of the memory plan.
+    Without ``fuse``, each operator is a layer and each tensor is whole (see ``aot.compile_tflite``).
     """
     from foldtiny import project
 
-    compiled, optimized = _compile(content, board, optimize, profile)
+    compiled, optimized = _compile(content, board, optimize, profile, fuse)
     if plot_memory is not None:
         from foldtiny.aot import picture
 
@@ -158,12 +160,12 @@ def compile_project(
     return StageOutput(result, summary, files)
 
 
-def _compile(content: bytes, board: Board, optimize: str, profile: bool) -> tuple[CompiledModel, str]:
+def _compile(content: bytes, board: Board, optimize: str, profile: bool, fuse: bool) -> tuple[CompiledModel, str]:
     """Compile, and with ``auto`` decide: for speed where there is room on the board, otherwise for size."""
     from foldtiny import aot
 
     def compiled(how: str) -> CompiledModel:
-        return aot.compile_tflite(content, target=board.target, optimize=how, profile=profile)
+        return aot.compile_tflite(content, target=board.target, optimize=how, profile=profile, fuse=fuse)
 
     if optimize != "auto":
         return compiled(optimize), optimize

@@ -9,6 +9,8 @@ import pytest
 
 from foldtiny import boards, resources
 from foldtiny.errors import ProjectError, UsageError
+from foldtiny.project import render
+from tests.firmware.fake_model import FakeCompiled
 
 FILES = sorted(resources.root("boards").glob("*.toml"))
 
@@ -78,3 +80,16 @@ def test_file_name_and_name_must_agree(tmp_path: Path) -> None:
     path.write_text((resources.root("boards") / "nano33ble.toml").read_text())
     with pytest.raises(ProjectError, match=r"name the file nano33ble\.toml"):
         boards.load(path)
+
+
+def test_a_roomy_twin_takes_images_that_no_board_could(tmp_path: Path) -> None:
+    board = boards.get("nano33ble")
+    roomy = board.roomy()
+    assert (roomy.limits.flash_bytes, roomy.limits.ram_bytes) == (boards.SIMULATED_ROOM,) * 2
+    assert roomy.hardware is None and board.hardware is not None
+    options = {"board_upload.maximum_size": "4194304", "board_upload.maximum_ram_size": "4194304"}
+    assert roomy.simulator.options == options and board.simulator.options == {}
+    render(roomy, FakeCompiled(), b"TFL3", tmp_path / "p", title="Fake")
+    written = (tmp_path / "p" / "platformio.ini").read_text()
+    assert all(f"{key} = {value}\n" in written for key, value in options.items())
+    assert board.hardware.environment + "]" not in written
