@@ -65,7 +65,7 @@ class SimulatorSpec(_Data):
 
     ``title`` and ``meaning`` are shown with every number it yields. ``packages`` maps each program it needs to the
     Debian packages that hold it; ``{elf}`` in ``command`` stands for the firmware, ``{counter}`` for the
-    plugin that counts instructions.
+    plugin that counts instructions. ``options`` go into the twin's section of platformio.ini.
     """
 
     kind: Name
@@ -75,9 +75,9 @@ class SimulatorSpec(_Data):
     title: Text
     meaning: Text
     command: tuple[Text, ...] = Field(min_length=1)
-    ``options`` go into the twin's section of platformio.ini.
     compiler: Text
     packages: dict[str, tuple[Text, ...]]
+    options: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> SimulatorSpec:
@@ -87,7 +87,6 @@ class SimulatorSpec(_Data):
         if not any("{elf}" in part for part in self.command):
             raise ValueError("command has no {elf}")
         return self
-    options: dict[str, str] = Field(default_factory=dict)
 
 
 class Board(_Data):
