@@ -45,7 +45,8 @@ def fold(
     Parameters
     ----------
     model : nn.Module
-        The trained network, on any device and in any floating-point type; it is not changed.
+        The trained network, on any device and in any floating-point type; it is not changed. Programs of
+        ``torch.export`` are taken too, and come out as a module of layers.
     example_inputs : Tensor or tuple
         What the network is called with, batch dimension included; only shapes and types matter.
     sparsity : float
@@ -86,9 +87,10 @@ def fold(
         If the network cannot be traced or holds NaN or infinite weights.
     """
     from foldtiny.fold import engine
+    from foldtiny.zoo import exported
 
     return engine.fold(
-        model,
+        exported.as_module(model, example_inputs),
         example_inputs,
         sparsity=sparsity,
         method=method,
@@ -103,8 +105,9 @@ def fold(
 def count(model: nn.Module, example_inputs: Any) -> tuple[int, int]:
     """Return the parameters of a network and its multiply-accumulates for one pass of the example inputs."""
     from foldtiny.fold import engine
+    from foldtiny.zoo import exported
 
-    return engine.count(model, example_inputs)
+    return engine.count(exported.as_module(model, example_inputs), example_inputs)
 
 
 def __getattr__(name: str) -> Any:

@@ -18,12 +18,12 @@ from torch import nn
 
 from foldtiny import resources, zoo
 from foldtiny.errors import DataError, UsageError
-from foldtiny.zoo import factory
+from foldtiny.zoo import exported, factory
 from foldtiny.zoo.checkpoint_file import FORMAT, VERSION, header_of, read, state_dict_of, three
 from foldtiny.zoo.resize import resize
 
 DEFAULT = "lenet5_fashion_mnist.pt"
-_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
+_SUFFIXES = (".pt", ".pt2", ".pth", ".ckpt", ".bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class LoadedModel:
     module : nn.Module
         In evaluation mode, on the CPU.
     architecture : str
-        A name of the zoo, or ``package.module:factory``.
+        A name of the zoo, ``package.module:factory``, or ``exported`` for a network of ``torch.export``.
     input_shape : tuple[int, int, int]
         Channels, height, width.
     classes : int
@@ -80,7 +80,8 @@ def save(
     model : nn.Module
         The network, dense or folded.
     architecture, config
-        What builds the dense network: a name of the zoo and its options, or ``package.module:factory`` and nothing.
+        What builds the dense network: a name of the zoo and its options, or ``package.module:factory`` and nothing. A
+        network of ``torch.export`` is stored with its graph, as numbers and text, and needs neither.
     input_shape, classes, class_names, metadata
         See `LoadedModel`.
 
@@ -101,13 +102,15 @@ def save(
         # clone: a view would store the whole tensor that it looks into.
         "state_dict": {key: value.detach().cpu().clone() for key, value in model.state_dict().items()},
     }
+    if isinstance(model, exported.ExportedNetwork):
+        content["program"] = model.describe()
     buffer = io.BytesIO()
     torch.save(content, buffer)
     resources.write_atomic(path, buffer.getvalue())
 
 
 def load(path: Path, *, trusted_factory: str | None = None) -> LoadedModel:
-    """Read a checkpoint that foldtiny wrote; folded networks get their own widths.
+    """Read a checkpoint that foldtiny wrote, or a .pt2 of ``torch.export``; folded networks get their own widths.
 
     Parameters
     ----------
@@ -122,10 +125,16 @@ def load(path: Path, *, trusted_factory: str | None = None) -> LoadedModel:
     DataError
         If the file is missing, damaged, foreign, wants to run code, or does not fit its network.
     """
+    if exported.is_program(path):
+        network, shape = exported.load(path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return _loaded(network, exported.ARCHITECTURE, str(path), digest, shape)
     content, digest = read(path)
     header = header_of(path, content)
     architecture = header["architecture"]
-    if architecture in zoo.MODELS:
+    if architecture == exported.ARCHITECTURE:
+        module: nn.Module = exported.rebuild(path, header["program"])
+    elif architecture in zoo.MODELS:
         module = _build_from_zoo(path, architecture, header["config"])
     elif architecture == trusted_factory:
         module = factory.build(architecture)

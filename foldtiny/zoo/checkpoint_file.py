@@ -58,6 +58,11 @@ def read(path: Path) -> tuple[dict[str, Any], str]:
                 f"{path}: holds Python objects ({wanted[1]}) that could run code, so it was not opened",
                 "save the network's state_dict() with torch.save instead of the network",
             ) from error
+        if "torchscript" in str(error).lower():
+            raise DataError(
+                f"{path}: is a TorchScript file, which holds code",
+                "save the network with torch.export.save (.pt2) instead",
+            ) from error
         raise DataError(
             f"{path}: is not a checkpoint (it is cut short, damaged, or another kind of file)",
             "give a file written by foldtiny, or a state_dict written by torch.save",
@@ -101,6 +106,7 @@ def header_of(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
             raise DataError(f"{path}: its entry {key!r} is missing or damaged", "train or fold the network again")
         header[key] = value
     header["state_dict"] = state_dict_of(path, header["state_dict"])
+    header["program"] = content.get("program")
     return header
 
 
