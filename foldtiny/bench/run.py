@@ -172,7 +172,7 @@ class _Work:
         finally:
             with self._changed:
                 self._stopping = True
-                threads = [thread for _, _, thread in self._running.values()]
+                threads = [thread for _, _, thread in self._running.values() if thread.ident is not None]
             if threads:
                 for _, pool in self._pools:
                     pool.stop()
