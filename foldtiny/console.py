@@ -41,7 +41,8 @@ class ConsoleReporter:
         """Show that a stage has begun."""
         self._close_bar()
         self._stage = stage
-        if not self._console.is_terminal:
+        # FORCE_COLOR (set in notebooks and CI) asks for colours, not for bars in a log.
+        if not (self._console.is_terminal and sys.stderr.isatty()):
             # A log has no bars: one line says what is being waited for.
             self._console.print(f"[dim]…[/] {stage:<9} started", soft_wrap=True)
             return
@@ -116,6 +117,39 @@ def print_result(result: DeployResult) -> None:
     console = Console(highlight=False, emoji=False)
     console.print(table)
     console.print(f"Written to {result.artefacts['result']}", style="dim", soft_wrap=True, markup=False)
+
+
+def print_search(search: dict[str, Any]) -> None:
+    """Print which networks were tried against limits as a table on stdout."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    names = {"flash_bytes": ("flash", "B"), "ram_bytes": ("RAM", "B"), "ms": ("time", "ms")}
+    limits = {key: search["limits"][key] for key in names if search["limits"][key] is not None}
+    asked = [
+        f"{names[key][0]} ≤ {limit:{'g' if key == 'ms' else ','}} {names[key][1]}" for key, limit in limits.items()
+    ]
+    table = Table(
+        title=f"tried for {', '.join(asked)}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), min_width=60
+    )
+    for column in ("removed", "parameters", *(f"{names[key][0]} ({names[key][1]})" for key in limits)):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("built for", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for candidate in search["candidates"]:
+        cells = [f"{candidate['removed']:.1%}", f"{candidate['parameters']:,}"]
+        for key in limits:
+            found = candidate[key]
+            text = "-" if found is None else f"{found:,}" if isinstance(found, int) else f"{found:,.4g}"
+            cells.append(f"> {text}" if candidate["at_least"] and found is not None else text)
+        verdict = "[green]fits[/]" if candidate["fits"] else "too much"
+        folded = ", folded" if candidate["weights"] == "folded" else ""
+        table.add_row(*cells, candidate["optimize"], verdict + folded)
+    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _WIDE)
+    console.print(table)
+    if "ms" in limits:
+        console.print(f"time is {search['basis']}", style="dim", soft_wrap=True, markup=False)
 
 
 def print_layers(layers: list[dict[str, Any]]) -> None:

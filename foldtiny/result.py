@@ -103,6 +103,48 @@ class BitExact:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A network that was tried against limits.
+
+    ``removed`` is the fraction of the parameters asked for, ``need`` the largest share of a limit that it takes (at
+    most 1: it fits). Figures are those that a deployment reports, None where they were not needed; with ``at_least`` it
+    was too large to be built, and they are lower bounds (constants, tensors). ``weights``: ``placeholder`` (of the same
+    widths, not folded) or ``folded``.
+    """
+
+    removed: float
+    parameters: int
+    optimize: str
+    flash_bytes: int | None
+    ram_bytes: int | None
+    ms: float | None
+    need: float
+    fits: bool
+    at_least: bool = False
+    weights: str = "placeholder"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The largest network within limits (``flash_bytes``, ``ram_bytes``, ``ms``).
+
+    ``sparsity`` is how much has to go, ``candidates`` what was tried, ``basis`` says what times are.
+    """
+
+    limits: dict[str, int | float | None]
+    sparsity: float
+    optimize: str
+    basis: str
+    candidates: tuple[Candidate, ...]
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Search:
+        """Return a search as ``dataclasses.asdict`` wrote it."""
+        candidates = tuple(Candidate(**candidate) for candidate in values["candidates"])
+        return Search(**{**values, "candidates": candidates})
+
+
+@dataclass(frozen=True, slots=True)
 class DeployResult:
     """The outcome of ``foldtiny deploy``.
 
@@ -135,6 +177,7 @@ class DeployResult:
     footprint: dict[str, Any] = field(default_factory=dict)
     folding: dict[str, Any] = field(default_factory=dict)
     optimize: str = ""
+    search: Search | None = None
     foldtiny: str = ""
 
     def to_dict(self) -> dict[str, Any]:

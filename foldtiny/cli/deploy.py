@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,9 @@ from foldtiny.cli.options import (
     Data,
     InputShape,
     Json,
+    MaxFlash,
+    MaxMs,
+    MaxRam,
     Method,
     Model,
     NoFlash,
@@ -32,7 +36,10 @@ from foldtiny.cli.options import (
 @app.command(epilog="Example: foldtiny deploy --board esp-eye --sparsity 0.25")
 def deploy(
     board: Annotated[str, typer.Option(help="Which board: see `foldtiny boards`.")],
-    sparsity: Sparsity = 0.25,
+    sparsity: Sparsity = None,
+    max_flash: MaxFlash = None,
+    max_ram: MaxRam = None,
+    max_ms: MaxMs = None,
     model: Model = "default",
     weights: Weights = None,
     input_shape: InputShape = None,
@@ -64,13 +71,13 @@ def deploy(
     as_json: Json = False,
 ) -> None:
     """Fold a network, convert it, compile it, and run it on a board (or on its simulated twin)."""
-    from foldtiny.console import ConsoleReporter, print_json, print_layers, print_result
-    from foldtiny.pipeline import DeployRequest, FoldOptions
+    from foldtiny.console import ConsoleReporter, print_json, print_layers, print_result, print_search
+    from foldtiny.pipeline import DeployRequest, FoldOptions, limits
     from foldtiny.pipeline import deploy as run
 
     request = DeployRequest(
         board=board,
-        folding=FoldOptions(sparsity, method, budget, repair, seed),
+        folding=FoldOptions(sparsity, method, budget, repair, seed, limits.parse(max_flash, max_ram, max_ms)),
         model=model,
         weights=weights,
         input_shape=parse_shape(input_shape),
@@ -100,4 +107,6 @@ def deploy(
     else:
         if profile:
             print_layers(result.layers)
+        if result.search:
+            print_search(dataclasses.asdict(result.search))
         print_result(result)

@@ -26,7 +26,21 @@ Data = Annotated[
         "auto, subset, fashion-mnist[:DIR], cifar10:DIR, npz:FILE, npy:FILE."
     ),
 ]
-Sparsity = Annotated[float, typer.Option(help="Fraction of the parameters to remove, from 0 to below 1.")]
+Sparsity = Annotated[
+    float | None,
+    typer.Option(help="Fraction of the parameters to remove, from 0 to below 1; 0.25 where nothing else is said."),
+]
+MaxFlash = Annotated[
+    str | None,
+    typer.Option(help="In place of --sparsity: the largest network whose whole image is at most so big, such as 256k."),
+]
+MaxRam = Annotated[
+    str | None, typer.Option(help="The same for RAM, static and used stack: 32k. Limits can be combined.")
+]
+MaxMs = Annotated[
+    float | None,
+    typer.Option(help="The same for one inference in milliseconds: measured, or on a twin estimated or counted."),
+]
 Method = Annotated[
     str, typer.Option(help="combination (best), scale-aware, ward, kmeans; baselines: ifm, l1, l2, random.")
 ]

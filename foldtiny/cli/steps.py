@@ -13,6 +13,9 @@ from foldtiny.cli.options import (
     Data,
     InputShape,
     Json,
+    MaxFlash,
+    MaxMs,
+    MaxRam,
     Method,
     NoFuse,
     Precision,
@@ -51,7 +54,11 @@ def train(
 @app.command(epilog="Example: foldtiny fold lenet5 --sparsity 0.5 -o folded.pt")
 def fold(
     model: Annotated[str, typer.Argument(help="As --model of deploy.")] = "default",
-    sparsity: Sparsity = 0.25,
+    sparsity: Sparsity = None,
+    board: Annotated[str | None, typer.Option(help="With --max-...: for which board, see `foldtiny boards`.")] = None,
+    max_flash: MaxFlash = None,
+    max_ram: MaxRam = None,
+    max_ms: MaxMs = None,
     method: Method = "combination",
     budget: Budget = "uniform",
     repair: Repair = "none",
@@ -63,14 +70,16 @@ def fold(
     as_json: Json = False,
 ) -> None:
     """Fold a trained network: merge similar channels into one."""
-    from foldtiny.pipeline import FoldOptions, commands
+    from foldtiny.pipeline import FoldOptions, commands, limits
 
     with stage("fold") as progress:
-        options = FoldOptions(sparsity, method, budget, repair, seed)
-        done = commands.fold(model, weights, parse_shape(input_shape), data, output, options, progress)
+        options = FoldOptions(sparsity, method, budget, repair, seed, limits.parse(max_flash, max_ram, max_ms))
+        done = commands.fold(model, weights, parse_shape(input_shape), data, output, options, progress, board)
     if not as_json:
-        from foldtiny.console import print_fold
+        from foldtiny.console import print_fold, print_search
 
+        if "search" in done.result:
+            print_search(done.result["search"])
         print_fold(done.result)
     finish(as_json, done)
 

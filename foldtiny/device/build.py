@@ -25,6 +25,26 @@ _COMPILER_ERROR = re.compile(
 )
 
 
+class TooLargeError(BuildError):
+    """An image that does not fit the board.
+
+    Parameters
+    ----------
+    board : Board
+    memory : str
+        ``flash`` or ``RAM`` (which includes the reserved stack).
+    needed, limit : int
+        Bytes.
+    """
+
+    def __init__(self, board: Board, memory: str, needed: int, limit: int) -> None:
+        what = "flash" if memory == "flash" else "RAM, stack included"
+        super().__init__(f"the firmware needs {needed:,} B of {what}; {board.name} has {limit:,} B", _SMALLER)
+        self.memory = memory
+        self.needed = needed
+        self.limit = limit
+
+
 @dataclass(frozen=True, slots=True)
 class Firmware:
     """A built image: the ELF file, what is flashed (the same file where nothing else exists), and its footprint."""
@@ -100,12 +120,7 @@ def check_limits(board: Board, measured: Footprint) -> None:
     )
     for memory, needed, limit in needs:
         if limit is not None and needed > limit:
-            raise _too_large(board, memory, needed, limit)
-
-
-def _too_large(board: Board, memory: str, needed: int, limit: int) -> BuildError:
-    what = "flash" if memory == "flash" else "RAM, stack included"
-    return BuildError(f"the firmware needs {needed:,} B of {what}; {board.name} has {limit:,} B", _SMALLER)
+            raise TooLargeError(board, memory, needed, limit)
 
 
 def _run(project: Project, environment: str, log: Path, simulated: bool, progress: Progress | None) -> int:
@@ -144,10 +159,10 @@ def explain(board: Board, log: Path) -> BuildError:
     for region, excess in over.items():
         memory, limit = limits[region]
         if limit is not None:
-            return _too_large(board, memory, limit + excess, limit)
+            return TooLargeError(board, memory, limit + excess, limit)
     size = _SIZE_ERROR.search(text)
     if size:
-        return _too_large(board, "flash" if size[1] == "program" else "RAM", int(size[2]), int(size[3]))
+        return TooLargeError(board, "flash" if size[1] == "program" else "RAM", int(size[2]), int(size[3]))
     lines = deque((line.strip() for line in text.splitlines() if line.strip()), maxlen=None)
     first = next((line for line in lines if _COMPILER_ERROR.search(line)), lines[-1] if lines else "no output")
     return BuildError(f"the firmware for {board.name} does not build: {first}", f"the whole log is in {log}")

@@ -7,6 +7,7 @@ stage wrote is reused while nothing that it depends on has changed (see ``foldti
 from __future__ import annotations
 
 from foldtiny.pipeline.deploy import deploy
+from foldtiny.pipeline.limits import Limits
 from foldtiny.pipeline.request import PRECISIONS, RUNTIMES, DeployRequest, FoldOptions
 
-__all__ = ["PRECISIONS", "RUNTIMES", "DeployRequest", "FoldOptions", "deploy"]
+__all__ = ["PRECISIONS", "RUNTIMES", "DeployRequest", "FoldOptions", "Limits", "deploy"]

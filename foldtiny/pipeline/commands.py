@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from foldtiny import boards
-from foldtiny.pipeline import steps
+from foldtiny.errors import UsageError
+from foldtiny.pipeline import steps, within
 from foldtiny.pipeline.request import DeployRequest, FoldOptions, Shape
 from foldtiny.progress import ProgressFn
 from foldtiny.stages import StageOutput
@@ -20,14 +21,37 @@ def fold(
     path: Path,
     options: FoldOptions,
     progress: ProgressFn,
+    board: str | None = None,
 ) -> StageOutput:
-    """Fold a network and write the folded checkpoint; see ``steps.fold``."""
+    """Fold a network and write the folded checkpoint; see ``steps.fold``.
+
+    With limits among the options, to the largest network that keeps them on ``board``; see ``within.fold``.
+    """
     options.check()
+    if options.limits and board is None:
+        raise UsageError(
+            "--max-flash, --max-ram and --max-ms need a board: it decides what a network takes",
+            "name it with --board (see `foldtiny boards`)",
+        )
+    if board is not None and not options.limits:
+        raise UsageError(
+            "--board only goes with --max-flash, --max-ram or --max-ms: folding to a --sparsity is the same for all",
+            "leave it out, or give a limit instead of --sparsity",
+        )
     loaded = checkpoint.load_model(model, weights, input_shape)
     spec = data_spec or steps.own_data(loaded.metadata.get("data"))
     images = steps.test_images(spec, loaded.input_shape, loaded.classes)
     unlabelled = steps.repair_images(options, spec, loaded.input_shape)
-    return steps.fold(loaded, path, images, unlabelled, options, progress)
+
+    def fold_to(chosen: FoldOptions) -> StageOutput:
+        return steps.fold(loaded, path, images, unlabelled, chosen, progress)
+
+    if board is None:
+        return fold_to(options)
+    request = DeployRequest(board, options, model, weights, input_shape, data=data_spec, port="sim")
+    names = loaded.class_names or (images.class_names if images else ())
+    calibration = steps.calibration_images(spec, loaded.input_shape)
+    return within.fold(request, loaded, path, fold_to, names, unlabelled, calibration, progress)
 
 
 def convert(

@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 from foldtiny import __version__, boards
-from foldtiny.device.target import choose
+from foldtiny.boards import Board
+from foldtiny.device.target import Target, choose
+from foldtiny.pipeline import within
 from foldtiny.pipeline.board import BoardRun, run_on_board
 from foldtiny.pipeline.model import ReadyModel, model_directory, prepare_folded, prepare_tflite
 from foldtiny.pipeline.request import DeployRequest
@@ -43,6 +45,17 @@ def deploy(request: DeployRequest, reporter: Reporter | None = None) -> DeployRe
     target = choose(board, request.port, request.serial, flash=request.flash)
     if target.note is not None:
         reporter.note(target.note)
+    if request.folding.limits:
+        return within.deploy(
+            request, board, target, reporter, lambda plain, finish: _once(plain, board, target, reporter, finish)
+        )
+    return _once(request, board, target, reporter)
+
+
+def _once(
+    request: DeployRequest, board: Board, target: Target, reporter: _Notes, finish: within.Finish | None = None
+) -> DeployResult | None:
+    """Deploy at a given sparsity; ``finish`` completes the result before it is written."""
     prepare = prepare_tflite if request.tflite else prepare_folded
     with exclusive(model_directory(request)):
         model = prepare(request, reporter)
@@ -50,6 +63,7 @@ def deploy(request: DeployRequest, reporter: Reporter | None = None) -> DeployRe
         if run is None:
             return None
         result = _assemble(request, board.name, model, run, reporter.texts)
+        result = finish(result) if finish else result
         path = run.directory / "result.json"
         result.artefacts["result"] = str(path)
         write_atomic(path, json.dumps(result.to_dict(), indent=2, sort_keys=True) + "\n")

@@ -50,7 +50,7 @@ def model_directory(request: DeployRequest) -> Path:
     """Return the folder for everything that does not depend on the board."""
     if request.tflite:
         return request.output / request.tflite.stem
-    return request.output / f"{_model_name(request.model)}-{request.folding.slug}-{request.precision}"
+    return request.output / f"{model_name(request.model)}-{request.folding.slug}-{request.precision}"
 
 
 def prepare_tflite(request: DeployRequest, reporter: Reporter) -> ReadyModel:
@@ -96,7 +96,7 @@ def prepare_folded(request: DeployRequest, reporter: Reporter) -> ReadyModel:
 
     directory = model_directory(request)
     workspace = Workspace(directory, reporter, reuse=request.reuse)
-    source = _open(request, workspace)
+    source = open_source(request, workspace)
     spec = request.data or source.dataset
     images = steps.test_images(spec, source.input_shape, source.record.result["classes"])
     calibration = steps.calibration_images(spec, source.input_shape)
@@ -138,7 +138,7 @@ def prepare_folded(request: DeployRequest, reporter: Reporter) -> ReadyModel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class Source:
     """The trained network: what is known of it, and how to load it (torch takes seconds to import)."""
 
     record: StageRecord
@@ -166,7 +166,7 @@ class _Source:
 def _fold(
     request: DeployRequest,
     workspace: Workspace,
-    source: _Source,
+    source: Source,
     images: ImageSet | None,
     unlabelled: npt.NDArray[np.float32] | None,
     path: Path,
@@ -213,10 +213,11 @@ def _convert(
     )
 
 
-def _open(request: DeployRequest, workspace: Workspace) -> _Source:
+def open_source(request: DeployRequest, workspace: Workspace) -> Source:
+    """Find the trained network and say what it is, as a stage; torch is imported only where it was not seen before."""
     from foldtiny.zoo import checkpoint
 
-    name = _model_name(request.model)
+    name = model_name(request.model)
     path = _checkpoint_file(request)
     if path is not None:
         # A file is identified by its bytes: when they were seen before, torch need not be imported at all.
@@ -232,7 +233,7 @@ def _open(request: DeployRequest, workspace: Workspace) -> _Source:
 
         identity = {"sha256": loaded.sha256, "input_shape": list(loaded.input_shape)}
     record = workspace.run("load", lambda _: _describe(name, read()), inputs={"model": identity}, code=("zoo",))
-    return _Source(record, name, read)
+    return Source(record, name, read)
 
 
 def _describe(name: str, loaded: Any) -> StageOutput:
@@ -272,7 +273,8 @@ def _checkpoint_file(request: DeployRequest) -> Path | None:
     return path if request.weights is None and path.is_file() else None
 
 
-def _model_name(spec: str) -> str:
+def model_name(spec: str) -> str:
+    """Return what a model is called in folders and tables."""
     if spec == "default":
         return "lenet5"
     if ":" in spec:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from foldtiny.errors import UsageError
+from foldtiny.pipeline.limits import Limits
 
 RUNTIMES = ("aot",)
 PRECISIONS = ("int8", "float32")
@@ -18,22 +19,40 @@ REPAIRS = ("none", "ar", "dir", "data", "ls")
 Shape = tuple[int, int, int]
 """Channels, height, width of one image."""
 
+DEFAULT_SPARSITY = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class FoldOptions:
-    """How to fold; see ``foldtiny.fold.fold``."""
+    """How to fold; see ``foldtiny.fold.fold``.
 
-    sparsity: float = 0.25
+    ``sparsity`` is ``DEFAULT_SPARSITY`` where nothing is said; with ``limits`` it is the least that keeps them.
+    """
+
+    sparsity: float | None = None
     method: str = "combination"
     budget: str = "uniform"
     repair: str = "none"
     seed: int = 0
+    limits: Limits | None = None
+
+    @property
+    def fraction(self) -> float:
+        """The fraction of the parameters to remove."""
+        return DEFAULT_SPARSITY if self.sparsity is None else self.sparsity
 
     def check(self) -> None:
         """Raise a UsageError for a value that is not among the allowed ones."""
-        if not (math.isfinite(self.sparsity) and 0 <= self.sparsity < 1):
+        if self.limits and self.sparsity is not None:
             raise UsageError(
-                f"--sparsity is {self.sparsity:g} (allowed: from 0 up to, but not including, 1)",
+                "--sparsity and --max-flash, --max-ram or --max-ms are two ways to say how much to remove",
+                "give the one or the other",
+            )
+        if self.limits:
+            self.limits.check()
+        if not (math.isfinite(self.fraction) and 0 <= self.fraction < 1):
+            raise UsageError(
+                f"--sparsity is {self.fraction:g} (allowed: from 0 up to, but not including, 1)",
                 "0.25 removes a quarter of the parameters",
             )
         _check_choice("method", self.method, METHODS)
@@ -42,9 +61,9 @@ class FoldOptions:
 
     @property
     def slug(self) -> str:
-        """What a folder's name says of these options: s25, and whatever is not the default."""
+        """What a folder's name says of these options: s25 (or flash256k-ram32k), and whatever is not the default."""
         default = FoldOptions()
-        names = [f"s{self.sparsity * 100:g}"]
+        names = [self.limits.slug if self.limits else f"s{self.fraction * 100:g}"]
         names += [self.method] if self.method != default.method else []
         names += [self.budget] if self.budget != default.budget else []
         names += [self.repair] if self.repair != default.repair else []
@@ -87,6 +106,26 @@ class DeployRequest:
             raise UsageError(f"--runs is {self.runs} (allowed: 1 or more)", "ask for at least one inference")
         if self.inputs and not self.tflite:
             raise UsageError("--inputs goes with --tflite", "use --data npz:FILE to give images to a torch model")
+        if self.folding.limits:
+            self._check_search()
+
+    def _check_search(self) -> None:
+        """Refuse what a search for the largest network cannot go with."""
+        if self.tflite:
+            raise UsageError(
+                "--max-flash, --max-ram and --max-ms choose how much to fold; --tflite is deployed as it is",
+                "leave them out, or give the torch model with --model",
+            )
+        if self.runtime != "aot":
+            raise UsageError(
+                f"--max-flash, --max-ram and --max-ms go with --runtime aot, not with {self.runtime}",
+                "leave out --runtime, or give a --sparsity",
+            )
+        if not self.flash:
+            raise UsageError(
+                "--no-flash measures what is on the board; --max-flash, --max-ram and --max-ms try several networks",
+                "leave it out, or fold for the simulated twin with --port sim",
+            )
 
 
 def _check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -50,7 +50,7 @@ def fold(
     folded = fold_module(
         loaded.module,
         example,
-        sparsity=options.sparsity,
+        sparsity=options.fraction,
         method=options.method,
         budget=options.budget,
         repair=options.repair,
