@@ -8,13 +8,14 @@ What the user may give:
 ``fashion-mnist``    the folder of the Debian package ``dataset-fashion-mnist``
 ``fashion-mnist:D``  the four idx files (``.gz`` or not) in the folder D
 ``cifar10:D``        the ``.bin`` files of the binary version of CIFAR-10 in the folder D
+``folder:D``         pictures in ``D/train/<class>/`` and ``D/test/<class>/`` (or ``val``); ``D/<class>/`` to test only
 ``npz:F``            a NumPy archive: ``x`` and ``y`` (or ``images`` and ``labels``) for testing and calibration,
                      or ``x_train``, ``y_train``, ``x_test``, ``y_test``, ``x_calibration``; ``class_names`` optional
 ``npy:F``            one array of images without labels
 ===================  ==========================================================================================
 
 Arrays are ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]``. Integers are pixels, 0 to 255, and are divided by 255;
-floats reach the network as they are.
+floats reach the network as they are. Pictures of a folder are scaled and cut to the network's input.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from foldtiny import resources
+from foldtiny import data_folder, resources
 from foldtiny.data_files import RawImages, read_cifar10, read_idx, read_npy, read_npz
 from foldtiny.errors import DataError, FoldtinyError, UsageError
 
@@ -51,7 +52,10 @@ CALIBRATION_IMAGES = 512
 SUBSET = "fashion_mnist_subset.npz"
 _SUBSET_TEST_IMAGES = 2000
 _WANTS_PATH = ("npz", "npy", "cifar10")
-_KNOWN = ("auto", "subset", "fashion-mnist", "fashion-mnist:FOLDER", "cifar10:FOLDER", "npz:FILE", "npy:FILE")
+_KNOWN = (
+    *("auto", "subset", "fashion-mnist", "fashion-mnist:FOLDER"),
+    *("cifar10:FOLDER", "folder:FOLDER", "npz:FILE", "npy:FILE"),
+)
 _INSTALL = (
     "install it with `apt-get install dataset-fashion-mnist`, name its folder as fashion-mnist:FOLDER, "
     "or take the shipped images with `subset`"
@@ -91,6 +95,7 @@ def load(
     split: str = "test",
     *,
     input_shape: tuple[int, int, int] | None = None,
+    size: tuple[int, int] | None = None,
     limit: int | None = None,
 ) -> ImageSet:
     """Read images.
@@ -104,6 +109,8 @@ def load(
         the classes in equal number.
     input_shape : tuple[int, int, int], optional
         Channels, height and width of the network's input. Smaller images are padded with zeros, centred.
+    size : tuple[int, int], optional
+        Height and width of the pictures of a folder, where ``input_shape`` does not say.
     limit : int, optional
         Return at most the first ``limit`` images.
 
@@ -118,6 +125,9 @@ def load(
         raise UsageError(f"there is no split {split!r} (allowed: {', '.join(SPLITS)})", "name one of these")
     if limit is not None and limit < 1:
         raise UsageError(f"the limit on images is {limit} (allowed: 1 or more)", "give a positive number")
+    kind, path = split_spec(spec)
+    if kind == "folder" and path:
+        return _from_folder(Path(path).expanduser(), split, input_shape, size, limit)
     name, raw = _read(spec, split)
     labels = _labels(raw)
     images = raw.images
@@ -130,6 +140,24 @@ def load(
     if input_shape is not None:
         pixels = fit(pixels, input_shape, str(raw.source))
     return ImageSet(f"{name} ({split})", pixels, labels, raw.class_names)
+
+
+def _from_folder(
+    folder: Path,
+    split: str,
+    input_shape: tuple[int, int, int] | None,
+    size: tuple[int, int] | None,
+    limit: int | None,
+) -> ImageSet:
+    found = data_folder.listing(folder, split)
+    if input_shape is None:
+        height, width = size or data_folder.size_of(found)
+        input_shape = (found.channels(), height, width)
+    total = len(found.files)
+    chosen = balanced(found.labels, total, CALIBRATION_IMAGES) if split == "calibration" else np.arange(total)
+    chosen = chosen[:limit]
+    images = data_folder.pixels([found.files[index] for index in chosen], input_shape)
+    return ImageSet(f"{folder.name} ({split})", images, found.labels[chosen], found.class_names)
 
 
 def fit(

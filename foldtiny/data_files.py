@@ -104,6 +104,8 @@ def read_cifar10(folder: Path, train: bool) -> RawImages:
     DataError
         If a file is missing or not a whole number of records.
     """
+    unpacked = folder / "cifar-10-batches-bin"  # what the archive unpacks to
+    folder = unpacked if unpacked.is_dir() else folder
     names = [f"data_batch_{index}.bin" for index in range(1, 6)] if train else ["test_batch.bin"]
     records = []
     for name in names:

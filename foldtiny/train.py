@@ -164,11 +164,11 @@ def _check(recipe: Recipe, out: Path) -> None:
 
 
 def _task(spec_name: str, data: str, recipe: Recipe) -> _Task:
-    train_images = images_of.load(data, "train")
-    test_images = images_of.load(data, "test")
+    usual = zoo.MODELS[spec_name].input_shape
+    train_images = images_of.load(data, "train", size=usual[1:])
+    test_images = images_of.load(data, "test", size=usual[1:])
     classes = 1 + max(int(_labels(train_images).max()), int(_labels(test_images).max()))
     channels, height, width = train_images.images.shape[1:]
-    usual = zoo.MODELS[spec_name].input_shape
     fits = height <= usual[1] and width <= usual[2]
     shape = (channels, usual[1], usual[2]) if fits else (channels, height, width)
     config: dict[str, float] = {"in_channels": channels, "classes": max(classes, len(train_images.class_names))}

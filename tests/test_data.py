@@ -298,6 +298,9 @@ def test_cifar10(tmp_path: Path) -> None:
     assert test.labels is not None
     assert test.labels.tolist() == [0, 1]
     assert test.class_names[:2] == ("airplane", "automobile")
+    (tmp_path / "above").mkdir()
+    (tmp_path / "above" / "cifar-10-batches-bin").symlink_to(tmp_path)
+    assert len(data.load(f"cifar10:{tmp_path / 'above'}", "train")) == 10
     (tmp_path / "test_batch.bin").write_bytes(b"123")
     with pytest.raises(DataError) as caught:
         data.load(f"cifar10:{tmp_path}")
@@ -309,7 +312,7 @@ def test_cifar10(tmp_path: Path) -> None:
         data.load(f"cifar10:{resources.root('boards')}", "train")
 
 
-KNOWN = "(known: auto, subset, fashion-mnist, fashion-mnist:FOLDER, cifar10:FOLDER, npz:FILE, npy:FILE)"
+KNOWN = "(known: auto, subset, fashion-mnist, fashion-mnist:FOLDER, cifar10:FOLDER, folder:FOLDER, npz:FILE, npy:FILE)"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foldtiny import boards, data, data_png
+from foldtiny import boards, data, data_pictures
 from foldtiny.boards import Board
 from foldtiny.device import discover, simulate
 from foldtiny.device.hello import Hello, Tensor
@@ -169,7 +169,7 @@ def _image_shape(hello: Hello) -> tuple[int, int, int]:
 def _pictures(request: MonitorRequest, shape: tuple[int, int, int]) -> Iterator[_Picture]:
     if request.images:
         for path in _files(request.images):
-            yield _Picture(path.name, data_png.load(path, shape, invert=request.invert))
+            yield _Picture(path.name, data_pictures.load(path, shape, invert=request.invert))
         return
     images = data.load(request.data, "test", input_shape=shape)
     for number in itertools.cycle(range(len(images))):
@@ -180,9 +180,11 @@ def _pictures(request: MonitorRequest, shape: tuple[int, int, int]) -> Iterator[
 def _files(given: tuple[Path, ...]) -> list[Path]:
     files: list[Path] = []
     for path in given:
-        inside = sorted(path.glob("*.png")) if path.is_dir() else [path]
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in data_pictures.SUFFIXES)
         if not inside:
-            raise DataError(f"the folder {path} holds no PNG files", "save the pictures as PNG")
+            raise DataError(f"the folder {path} holds no pictures", "save them as PNG or JPEG")
         files += inside
     return files
 

@@ -19,7 +19,7 @@ from foldtiny.pipeline import monitor as monitoring
 from foldtiny.pipeline.monitor import MonitorRequest, Sighting, monitor
 from foldtiny.progress import SilentReporter
 from tests.aot.networks import NONE, Network
-from tests.test_data_png import write_png
+from tests.test_data_pictures import write_png
 
 pytestmark = pytest.mark.slow
 SHAPE = (3, 8, 8)
@@ -114,7 +114,7 @@ def test_errors(deployed: Path, tmp_path: Path) -> None:
         f"there is no firmware for the simulated esp-eye in {deployed / 'build'}; "
         "build one with: foldtiny deploy --board esp-eye --port sim"
     )
-    with pytest.raises(DataError, match=r"the folder .* holds no PNG files; save the pictures as PNG"):
+    with pytest.raises(DataError, match=r"the folder .* holds no pictures; save them as PNG or JPEG"):
         _watch(deployed, images=(tmp_path,), port="sim")
     with pytest.raises(FoldtinyError, match="there is no port /dev/none"):
         _watch(deployed, port="/dev/none")
