@@ -85,13 +85,17 @@ class Cluster:
 
     def _check_workers(self, address: str) -> None:
         try:
+            self._client.wait_for_workers(1, timeout=CONNECT_LIMIT_S)
+        except (OSError, TimeoutError) as error:
+            self.close()
+            raise UsageError(
+                f"the scheduler {address} has no workers", f"start some with: dask worker {address}"
+            ) from error
+        try:
             found = self._client.run(_version, on_error="return")
         except (OSError, TimeoutError) as error:
             self.close()
             raise UsageError(f"the workers of {address} do not answer: {error}", "look at the cluster") from error
-        if not found:
-            self.close()
-            raise UsageError(f"the scheduler {address} has no workers", f"start some with: dask worker {address}")
         for worker, version in found.items():
             if version != __version__:
                 self.close()

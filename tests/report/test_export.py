@@ -28,11 +28,13 @@ def test_csv_has_plain_numbers() -> None:
 def test_markdown_shows_what_varies_and_says_what_does_not() -> None:
     text = export.to_markdown(RECORDS)
     assert text.splitlines()[0] == (
-        "All records: model default, method combination, budget uniform, repair none, precision int8, runtime aot, seed 0."
+        "All records: model default, method combination, budget uniform, repair none, precision int8, runtime aot, "
+        "seed 0."
     )
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert table[0] == (
-        "| board | removed | accuracy | flash (B) | RAM (B) | instructions (M) | time (ms) | p95 (ms) | equal | source |"
+        "| board | removed | accuracy | flash (B) | RAM (B) | instructions (M) | time (ms) | p95 (ms) | equal "
+        "| source |"
     )
     assert table[2:] == [
         "| esp-eye | 25% | – | – | – | – | – | – | – | failed |",

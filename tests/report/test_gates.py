@@ -115,7 +115,8 @@ def test_the_report_fails_where_nothing_can_be_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"output": Path("x.pdf")}, "--output is x.pdf, whose ending says no format (known: .html, .htm, .md, .csv, .tex, .xml)"),
+        ({"output": Path("x.pdf")}, "--output is x.pdf, whose ending says no format "
+                                    "(known: .html, .htm, .md, .csv, .tex, .xml)"),
         ({"format": "pdf"}, "--format is 'pdf' (allowed: html, markdown, csv, latex, junit)"),
         ({"format": "html"}, "--format html needs a file"),
         ({"max_regression": "much"}, "--max-regression is 'much' (expected a percentage)"),
