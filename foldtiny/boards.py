@@ -46,7 +46,8 @@ class Hardware(_Data):
     """PlatformIO's settings for the real board; the platform version is pinned.
 
     ``port`` is the file in firmware/runtime/ports that drives it; ``bootloader`` says how a person brings the board
-    into its bootloader, should the uploader fail to.
+    into its bootloader, should the uploader fail to. ``tflm_library`` is the TFLite Micro of PlatformIO's registry for
+    the runtime tflm, pinned; without one that runtime needs ``--tflm-source``.
     """
 
     environment: Name
@@ -57,7 +58,15 @@ class Hardware(_Data):
     bootloader: Text
     build_flags: tuple[Text, ...] = ()
     partitions: Text | None = None
+    tflm_library: Annotated[str, StringConstraints(pattern=r"^[\w-]+/[\w-]+@\d+\.\d+\.\d+$")] | None = None
     options: dict[str, str] = Field(default_factory=dict)
+
+
+class CxxSpec(_Data):
+    """The C++ compiler of a twin, and the Debian packages that hold it and its library."""
+
+    compiler: Text
+    packages: tuple[Text, ...] = Field(min_length=1)
 
 
 class SimulatorSpec(_Data):
@@ -65,7 +74,8 @@ class SimulatorSpec(_Data):
 
     ``title`` and ``meaning`` are shown with every number it yields. ``packages`` maps each program it needs to the
     Debian packages that hold it; ``{elf}`` in ``command`` stands for the firmware, ``{counter}`` for the
-    plugin that counts instructions. ``options`` go into the twin's section of platformio.ini.
+    plugin that counts instructions. ``cxx`` is what the runtime tflm needs; a twin without it has no C++ library.
+    ``options`` go into the twin's section of platformio.ini.
     """
 
     kind: Name
@@ -78,6 +88,7 @@ class SimulatorSpec(_Data):
     compiler: Text
     packages: dict[str, tuple[Text, ...]]
     options: dict[str, str] = Field(default_factory=dict)
+    cxx: CxxSpec | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> SimulatorSpec:

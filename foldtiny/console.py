@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from foldtiny.boards import Board
     from foldtiny.device.doctor import Check
     from foldtiny.pipeline.monitor import Sighting
-    from foldtiny.result import DeployResult
+    from foldtiny.result import DeployResult, RamBytes
 
 
 _WIDE = 120
@@ -200,7 +200,7 @@ def _rows(result: DeployResult) -> list[tuple[str, str, str]]:
         (
             "RAM",
             f"{ram.total:,} B",
-            f"static {ram.static:,} (tensors {ram.planned:,}), stack {ram.stack:,}{_of(ram.limit)}",
+            f"static {ram.static:,} (tensors {_arena(ram)}), stack {ram.stack:,}{_of(ram.limit)}",
         )
     )
     if latency.instructions is not None:
@@ -244,6 +244,10 @@ def print_fold(result: dict[str, Any]) -> None:
         console.print(f"left alone: {escape(skipped['name'])}: {escape(skipped['reason'])}", soft_wrap=True)
     for note in report["notes"]:
         console.print(escape(note), soft_wrap=True)
+
+
+def _arena(ram: RamBytes) -> str:
+    return f"{ram.planned:,}" if ram.used is None else f"{ram.used:,} of an arena of {ram.planned:,}"
 
 
 def _of(limit: int | None) -> str:

@@ -26,6 +26,8 @@ from foldtiny.errors import CompileError
 Arrays = list[NDArray[np.generic]]
 
 _BACKENDS = ("tflm", "litert-ref")
+_ARENA = "tflm-arena"
+_ARENA_TOTAL = re.compile(r"Arena allocation total (\d+) bytes")
 _MISSING = re.compile(r"(?:Didn't find op for builtin opcode|Failed to get registration from op code)[ ']+([A-Z0-9_]+)")
 _TYPES = {"FLOAT32": "float32", "INT32": "int32", "UINT8": "uint8", "INT16": "int16", "INT8": "int8", "INT64": "int64"}
 
@@ -64,24 +66,51 @@ def run_batch(
     with tempfile.TemporaryDirectory(prefix="foldtiny-reference-") as name:
         folder = Path(name)
         _write_jobs(folder, jobs, backend)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "foldtiny.reference", name],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                env=environment,
-                timeout=timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise CompileError(
-                f"the reference interpreter ({backend}) did not finish in {timeout_s:.0f} s", "run fewer samples"
-            ) from error
-        if done.returncode != 0:
-            raise _failure(backend, done.stderr, done.returncode)
+        _run_child(folder, backend, timeout_s)
         return _read_results(folder, len(jobs))
+
+
+def arena_bytes(tflite: bytes) -> int:
+    """Return the arena that TFLite Micro's interpreter uses on this machine, as its recording allocator counts it.
+
+    Structures with pointers are larger here than on a 32-bit board, and optimised kernels may want scratch memory that
+    the reference kernels do not.
+
+    Raises
+    ------
+    CompileError
+        If the interpreter refuses the network or crashes.
+    """
+    with tempfile.TemporaryDirectory(prefix="foldtiny-reference-") as name:
+        folder = Path(name)
+        _write_jobs(folder, [(tflite, [])], _ARENA)
+        said = _run_child(folder, _ARENA, 60.0)
+    found = _ARENA_TOTAL.search(said)
+    if found is None:
+        raise CompileError("TFLite Micro's Python package does not tell the size of the arena", "install it again")
+    return int(found[1])
+
+
+def _run_child(folder: Path, backend: str, timeout_s: float) -> str:
+    """Run the jobs in a folder in a process of their own and return what it said on stderr."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "foldtiny.reference", str(folder)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CompileError(
+            f"the reference interpreter ({backend}) did not finish in {timeout_s:.0f} s", "run fewer samples"
+        ) from error
+    if done.returncode != 0:
+        raise _failure(backend, done.stderr, done.returncode)
+    return done.stderr
 
 
 def random_inputs(tflite: bytes, count: int, seed: int = 0) -> list[Arrays]:
@@ -202,7 +231,8 @@ def _failure(backend: str, text: str, code: int) -> CompileError:
     return CompileError(f"the reference interpreter ({backend}) {how}{reason}", "check the .tflite file")
 
 
-def _tflm_runner(data: bytes) -> Any:
+def _tflm_interpreter(data: bytes) -> tuple[Any, int]:
+    """Return an interpreter with more than enough memory, and the number of outputs."""
     from tflite_micro.python.tflite_micro import runtime
 
     schema = runtime.schema_fb
@@ -216,7 +246,11 @@ def _tflm_runner(data: bytes) -> Any:
             size *= max(1, tensor.Shape(axis))
         elements += size
     arena = min(1 << 30, 16 * elements + 4096 * graph.TensorsLength() + (1 << 17))
-    interpreter = runtime.Interpreter.from_bytes(data, arena_size=arena)
+    return runtime.Interpreter.from_bytes(data, arena_size=arena), int(graph.OutputsLength())
+
+
+def _tflm_runner(data: bytes) -> Any:
+    interpreter, outputs = _tflm_interpreter(data)
 
     def run(sample: Arrays, count: int) -> Arrays:
         for index, array in enumerate(sample):
@@ -224,7 +258,7 @@ def _tflm_runner(data: bytes) -> Any:
         interpreter.invoke()
         return [np.array(interpreter.get_output(i)) for i in range(count)]
 
-    return run, graph.OutputsLength()
+    return run, outputs
 
 
 def _litert_runner(data: bytes) -> Any:
@@ -256,6 +290,10 @@ def _progress(folder: Path) -> Iterator[tuple[int, bytes, list[Arrays]]]:
 def _child(folder: Path) -> None:
     """Run the jobs in a folder: the other side of ``run_batch``."""
     backend = json.loads((folder / "job.json").read_text(encoding="utf-8"))["backend"]
+    if backend == _ARENA:
+        for _, data, _ in _progress(folder):
+            _tflm_interpreter(data)[0].print_allocations()
+        return
     start = _tflm_runner if backend == "tflm" else _litert_runner
     for index, data, batch in _progress(folder):
         # Should the interpreter abort, the last words name the network.

@@ -48,7 +48,8 @@ class FlashBytes:
 class RamBytes:
     """RAM in bytes: ``total`` = ``static`` (.data + .bss, which holds the planned arena) + ``stack`` (high-water mark).
 
-    ``planned`` is the arena of the memory plan, scratch included.
+    ``planned`` is the arena of the memory plan, scratch included; with the runtime ``tflm`` it is what was set aside
+    for the interpreter, and ``used`` what it uses of it.
     """
 
     total: int
@@ -56,6 +57,7 @@ class RamBytes:
     static: int
     stack: int
     limit: int | None
+    used: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

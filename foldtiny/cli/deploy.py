@@ -26,9 +26,12 @@ from foldtiny.cli.options import (
     Precision,
     Profile,
     Repair,
+    Runtime,
     Seed,
     Serial,
     Sparsity,
+    TflmArena,
+    TflmSource,
     Weights,
 )
 
@@ -48,7 +51,9 @@ def deploy(
     budget: Budget = "uniform",
     repair: Repair = "none",
     precision: Precision = "int8",
-    runtime: Annotated[str, typer.Option(help="aot: the network compiled to C.")] = "aot",
+    runtime: Runtime = "aot",
+    tflm_source: TflmSource = None,
+    tflm_arena: TflmArena = None,
     optimize: Annotated[str, typer.Option(help="auto (speed where it fits), speed or size.")] = "auto",
     tflite: Annotated[
         Path | None, typer.Option(help="Deploy this .tflite file as it is, without folding or conversion.")
@@ -96,6 +101,8 @@ def deploy(
         reuse=not fresh,
         dry_run=dry_run,
         profile=profile,
+        tflm_source=tflm_source,
+        tflm_arena=tflm_arena,
         fuse=not no_fuse,
     )
     with ConsoleReporter() as reporter:

@@ -66,4 +66,14 @@ NoFuse = Annotated[
         "--no-fuse", help="Compile each operator as it is, every tensor whole: larger and slower, to read and compare."
     ),
 ]
+Runtime = Annotated[
+    str, typer.Option(help="aot: the network compiled to C. tflm: TFLite Micro's interpreter, for comparison.")
+]
+TflmSource = Annotated[
+    Path | None,
+    typer.Option(help="With --runtime tflm: a folder written by TFLite Micro's create_tflm_tree.py (twins need one)."),
+]
+TflmArena = Annotated[
+    int | None, typer.Option(help="With --runtime tflm: the interpreter's memory in bytes; estimated otherwise.")
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for everything that is written.")]

@@ -16,9 +16,8 @@ from foldtiny.errors import BuildError
 
 _STACK = "fw_stack_memory"
 _ARENA = "model_arena"
-# The model: its constants. The engine: the rest of the generated code, and the kernels.
-_MODEL = ("model_weights_", "model_data")
-_ENGINE = ("model_", "ft_")
+# Of two names for one place, foldtiny's own.
+_OURS = ("model_", "ft_")
 # What the mbed core calls sections is RAM left over for its heap, and room for interrupts; the image does not use it.
 _LEFT_OVER = (".heap", ".stack_dummy")
 # ESP-IDF links constants in mapped flash, code in instruction RAM, and external RAM with the same "writable" flag as
@@ -88,10 +87,8 @@ def read(elf: Path) -> Footprint:
     data = sum(section["sh_size"] for section in loaded if _in_ram(section) and section["sh_type"] != "SHT_NOBITS")
     stack = sum(symbol.size for symbol in symbols if symbol.name == _STACK)
     in_flash = [symbol for symbol in symbols if symbol.memory == "flash"]
-    model = sum(symbol.size for symbol in in_flash if symbol.name.startswith(_MODEL))
-    engine = sum(
-        symbol.size for symbol in in_flash if symbol.name.startswith(_ENGINE) and not symbol.name.startswith(_MODEL)
-    )
+    model = sum(symbol.size for symbol in in_flash if parts.part_of(symbol.name)[0] == "model")
+    engine = sum(symbol.size for symbol in in_flash if parts.part_of(symbol.name)[0] == "engine")
     return Footprint(
         flash_total=flash,
         flash_model=model,
@@ -128,6 +125,6 @@ def _symbols(sections: list[Section]) -> list[Symbol]:
             memory = "ram" if _in_ram(section) else "flash" if stored else "other"
             # An earlier name for the same place wins, unless the new one is ours.
             place = symbol["st_value"]
-            if place not in found or symbol.name.startswith(_ENGINE):
+            if place not in found or symbol.name.startswith(_OURS):
                 found[place] = Symbol(symbol.name, memory, symbol["st_size"])
     return sorted(found.values(), key=lambda symbol: (-symbol.size, symbol.name))

@@ -13,6 +13,9 @@ _TABLE = re.compile(r"model_table_\d+_")
 _MODEL = ("model_weights_", "model_data")
 _GENERATED = ("model_",)
 _KERNELS = ("ft_",)
+# The runtime tflm's: C++ names of its namespaces (functions, tables, names of types), and its kernels' C functions.
+_INTERPRETER = re.compile(r"_Z\w*?(?:6tflite|11flatbuffers|8gemmlowp|3ruy|14model_)|TfLite")
+_INTERPRETER_KERNELS = ("arm_", "esp_nn_")
 _FIRMWARE = ("fw_", "main")
 
 
@@ -27,7 +30,9 @@ def part_of(symbol: str) -> tuple[str, str, int | None]:
         return "engine", "tables", None
     if symbol.startswith(_GENERATED):
         return "engine", "generated code", None
-    if symbol.startswith(_KERNELS):
+    if _INTERPRETER.match(symbol):
+        return "engine", "interpreter", None
+    if symbol.startswith((*_KERNELS, *_INTERPRETER_KERNELS)):
         return "engine", "kernels", None
     if symbol.startswith(_FIRMWARE):
         return "firmware", "firmware", None

@@ -58,9 +58,13 @@ def run(
     core = platformio.ensure_core() if simulated else None
     # PlatformIO changes into the project, where a relative path would mean another folder.
     platforms = (project.directory / ".pio" / "platforms").resolve() if simulated else None
+    variables = platformio.environment(core, platforms)
+    if simulated and (project.directory / "lib").is_dir():
+        # A library (TFLite Micro) takes minutes to compile, and is the same in many projects.
+        variables["PLATFORMIO_BUILD_CACHE_DIR"] = str(resources.cache_dir() / "platformio" / "objects")
     command = platformio.command("run", "-d", str(project.directory), "-e", environment, "-j", "2", *arguments)
     try:
-        return _follow(command, platformio.environment(core, platforms), log, on_line, silence_limit_s)
+        return _follow(command, variables, log, on_line, silence_limit_s)
     except OSError as error:
         raise BuildError(
             f"the build in {project.directory} cannot run: {reason(error)}",

@@ -20,12 +20,13 @@ from foldtiny.device import cycles, parts
 from foldtiny.device.measure import measure, measure_port
 from foldtiny.device.target import Target
 from foldtiny.device.versions import program_version
-from foldtiny.errors import MeasureError
-from foldtiny.pipeline import hardware, profiles, steps
+from foldtiny.errors import CompileError, MeasureError
+from foldtiny.pipeline import hardware, interpret, profiles, steps
 from foldtiny.pipeline.model import ReadyModel, array_hash, images_hash
 from foldtiny.pipeline.request import DeployRequest
 from foldtiny.progress import ProgressFn, Reporter
 from foldtiny.project import Project
+from foldtiny.project.tflm import SourceTree
 from foldtiny.resources import write_atomic
 from foldtiny.result import Accuracy, BitExact, EstimatedTime, FlashBytes, Latency, RamBytes
 from foldtiny.stages import StageOutput, StageRecord, Workspace, file_hash, tree_hash
@@ -68,6 +69,7 @@ class _Job:
     directory: Path
     content: bytes
     project: Project
+    tree: SourceTree | None = None
 
     @property
     def tflite_hash(self) -> str:
@@ -94,7 +96,8 @@ def run_on_board(
         "simulated": board.simulator.environment,
     }
     project = Project(directory / "project", board, environments)
-    job = _Job(request, board, model, target, reporter, directory, steps.read_tflite(model.tflite), project)
+    tree = interpret.sources(request, board, target)
+    job = _Job(request, board, model, target, reporter, directory, steps.read_tflite(model.tflite), project, tree)
     compiled = _compile_stage(job)
     records = [compiled]
     accuracy = model.accuracy
@@ -121,6 +124,8 @@ def run_on_board(
 
 
 def _compile_stage(job: _Job) -> StageRecord:
+    if job.request.runtime == "tflm":
+        return _interpret_stage(job)
     options: dict[str, Any] = {
         "title": job.model.name,
         "optimize": job.request.optimize,
@@ -136,6 +141,22 @@ def _compile_stage(job: _Job) -> StageRecord:
     )
 
 
+def _interpret_stage(job: _Job) -> StageRecord:
+    options: dict[str, Any] = {
+        "title": job.model.name,
+        "arena_bytes": job.request.tflm_arena,
+        "class_names": job.model.class_names,
+        "profile": job.request.profile,
+    }
+    inputs = {"tflite": job.tflite_hash, "board": job.board.model_dump(mode="json"), **options}
+    return job.workspace().run(
+        "compile",
+        lambda _: interpret.interpret_project(job.content, job.board, job.project.directory, tree=job.tree, **options),
+        inputs=inputs | {"tree": job.tree.sha256 if job.tree else None},
+        code=("aot", "project", "firmware", "templates", "reference"),
+    )
+
+
 def _accuracy_stage(job: _Job) -> StageRecord:
     """Run the generated C on every labelled image; the result serves all boards, so it lies beside the model."""
     images = job.model.images
@@ -143,11 +164,17 @@ def _accuracy_stage(job: _Job) -> StageRecord:
     labels = images.labels
 
     def run(progress: ProgressFn) -> StageOutput:
-        compiled = aot.compile_tflite(job.content, target="portable")
         samples = reference.quantise_images(job.content, images.images)
-        logits = reference.logits(job.content, host.run(compiled, samples, progress))
+        try:
+            compiled = aot.compile_tflite(job.content, target="portable")
+            results, how = host.run(compiled, samples, progress), "the generated C"
+        except CompileError:
+            if job.request.runtime != "tflm":
+                raise
+            results, how = reference.outputs(job.content, samples), _REFERENCE  # operators that only they know
+        logits = reference.logits(job.content, results)
         correct = float((logits.argmax(1) == labels).mean())
-        summary = f"{correct:.2%} of {len(samples):,} images right, run through the generated C on this machine"
+        summary = f"{correct:.2%} of {len(samples):,} images right, run through {how} on this machine"
         return StageOutput({"accuracy": correct, "images": len(samples)}, summary)
 
     workspace = Workspace(job.model.directory, job.reporter, reuse=job.request.reuse)
@@ -170,7 +197,9 @@ def _measure_stage(job: _Job, port: str | None, model_hash: str) -> StageRecord:
     raw = [array.reshape(-1).view(np.uint8) for sample in job.model.inputs for array in sample]
     return job.workspace(live=True).run(
         "measure",
-        lambda progress: _measure(job.board, port or job.elf, job.content, job.model, model_hash, progress),
+        lambda progress: _measure(
+            job.board, job.request.runtime, port or job.elf, job.content, job.model, model_hash, progress
+        ),
         inputs={
             "elf": file_hash(job.elf),
             "tflite": job.tflite_hash,
@@ -194,7 +223,13 @@ def _build(project: Project, environment: str, elf: Path, progress: ProgressFn) 
 
 
 def _measure(
-    board: Board, where: Path | str, content: bytes, model: ReadyModel, model_hash: str, progress: ProgressFn
+    board: Board,
+    runtime: str,
+    where: Path | str,
+    content: bytes,
+    model: ReadyModel,
+    model_hash: str,
+    progress: ProgressFn,
 ) -> StageOutput:
     """Measure on the twin that runs the firmware ``where`` (a path), or on the board at the port ``where``."""
     progress("running the reference interpreter", 0.0)
@@ -204,6 +239,7 @@ def _measure(
     largest = max((float(np.abs(a).max()) for sample in expected for a in sample), default=0.0)
     result = measured.to_dict() | {"port": where if isinstance(where, str) else None}
     result |= {"tolerance": FLOAT_TOLERANCE * largest if model.precision == "float32" else 0.0}
+    interpret.check(board, runtime, measured.hello)
     _judge(board, model, result)
     if isinstance(where, Path) and cycles.supports(board):
         progress("estimating cycles", 1.0)
@@ -256,6 +292,7 @@ def _summarise(
             static=built["ram_static"],
             stack=stack,
             limit=board.limits.ram_bytes,
+            used=measured["arena_bytes"] if "interpreter" in compiled else None,
         ),
         latency=Latency(
             instructions=latency["instructions"],

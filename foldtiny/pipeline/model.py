@@ -64,11 +64,13 @@ def prepare_tflite(request: DeployRequest, reporter: Reporter) -> ReadyModel:
         If the file is not a .tflite that foldtiny understands.
     """
     from foldtiny import aot, reference
+    from foldtiny.aot.inspect import inspect
     from foldtiny.pipeline.inputs import load_inputs
 
     assert request.tflite is not None
     content = steps.read_tflite(request.tflite)
-    compiled = aot.compile_tflite(content, name=request.tflite.stem)
+    read = inspect if request.runtime == "tflm" else aot.compile_tflite
+    compiled = read(content, name=request.tflite.stem)
     if request.inputs:
         inputs = load_inputs(request.inputs, compiled.inputs)[: request.runs]
     else:

@@ -9,9 +9,10 @@ from pathlib import Path
 from foldtiny.errors import UsageError
 from foldtiny.pipeline.limits import Limits
 
-RUNTIMES = ("aot",)
+RUNTIMES = ("aot", "tflm")
 PRECISIONS = ("int8", "float32")
 OPTIMIZE = ("auto", "speed", "size")
+MOST_ARENA_BYTES = 1 << 28
 METHODS = ("combination", "scale-aware", "ward", "kmeans", "ifm", "random", "l1", "l2")
 BUDGETS = ("uniform", "params")
 REPAIRS = ("none", "ar", "dir", "data", "ls")
@@ -95,6 +96,8 @@ class DeployRequest:
     dry_run: bool = False
     profile: bool = False
     fuse: bool = True
+    tflm_source: Path | None = None
+    tflm_arena: int | None = None
 
     def check(self) -> None:
         """Raise a UsageError for a value that no stage could work with."""
@@ -104,6 +107,7 @@ class DeployRequest:
         _check_choice("optimize", self.optimize, OPTIMIZE)
         if self.runs < 1:
             raise UsageError(f"--runs is {self.runs} (allowed: 1 or more)", "ask for at least one inference")
+        self._check_tflm()
         if self.inputs and not self.tflite:
             raise UsageError("--inputs goes with --tflite", "use --data npz:FILE to give images to a torch model")
         if self.folding.limits:
@@ -125,6 +129,16 @@ class DeployRequest:
             raise UsageError(
                 "--no-flash measures what is on the board; --max-flash, --max-ram and --max-ms try several networks",
                 "leave it out, or fold for the simulated twin with --port sim",
+            )
+
+    def _check_tflm(self) -> None:
+        if self.runtime != "tflm" and (self.tflm_source is not None or self.tflm_arena is not None):
+            option = "--tflm-source" if self.tflm_source is not None else "--tflm-arena"
+            raise UsageError(f"{option} goes with --runtime tflm", "add it, or leave the option out")
+        if self.tflm_arena is not None and not 0 < self.tflm_arena <= MOST_ARENA_BYTES:
+            raise UsageError(
+                f"--tflm-arena is {self.tflm_arena} (allowed: 1 to {MOST_ARENA_BYTES})",
+                "leave it out to have it estimated",
             )
 
 

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 from foldtiny import __version__, resources
 from foldtiny.boards import Board
+from foldtiny.project import templates
 from foldtiny.project.replace import replace_tree
 
 if TYPE_CHECKING:
     from foldtiny.aot import CompiledModel
+    from foldtiny.project.tflm import InterpretedModel, SourceTree
 
 _ROW = 16
 _HEX = tuple(f"0x{byte:02x}" for byte in range(256))
+_LIBRARY = "lib/tflite-micro"
 _SHIPPED_SUFFIXES = {".c", ".h", ".cpp", ".py", ".json", ".ld"}
 
 
@@ -30,7 +33,7 @@ class Project:
 
 def render(
     board: Board,
-    compiled: CompiledModel,
+    compiled: CompiledModel | InterpretedModel,
     tflite: bytes,
     out: Path,
     *,
@@ -38,6 +41,7 @@ def render(
     runtime: str = "aot",
     class_names: Sequence[str] = (),
     build_flags: Sequence[str] = (),
+    tree: SourceTree | None = None,
 ) -> Project:
     """Write a PlatformIO project that builds without foldtiny.
 
@@ -47,7 +51,7 @@ def render(
     Parameters
     ----------
     board : Board
-    compiled : CompiledModel
+    compiled : CompiledModel or InterpretedModel
         The C files, and the tensors to describe.
     tflite : bytes
         The model file, which goes in as a C array.
@@ -57,6 +61,9 @@ def render(
         What the model is called in comments and in the README.
     build_flags : sequence of str
         Further compiler flags for all environments, such as ``-DMODEL_PROFILE``.
+    tree : SourceTree, optional
+        TFLite Micro's sources, which go into ``lib/``. Without them a project of the runtime ``tflm`` has a library
+        of PlatformIO's registry, and builds for the real board only.
 
     Raises
     ------
@@ -67,11 +74,13 @@ def render(
     """
     files = {
         path: text.encode()
-        for path, text in _rendered(board, compiled, tflite, title, runtime, class_names, build_flags)
+        for path, text in _rendered(board, compiled, tflite, title, runtime, class_names, build_flags, tree)
     }
     files |= {f"src/model/{name}": text.encode() for name, text in compiled.files.items()}
     files |= dict(_copied(resources.root("firmware") / "runtime", "src/runtime"))
     files |= dict(_copied(resources.root("firmware") / "platform", "platform"))
+    if tree is not None:
+        files |= {f"{_LIBRARY}/{path}": content for path, content in tree.files.items()}
     hardware = board.hardware.environment if board.hardware else None
     if board.hardware:
         own = resources.root("boards") / "platformio" / f"{board.hardware.board}.json"
@@ -83,29 +92,25 @@ def render(
 
 def _rendered(
     board: Board,
-    compiled: CompiledModel,
+    compiled: CompiledModel | InterpretedModel,
     tflite: bytes,
     title: str,
     runtime: str,
     class_names: Sequence[str],
     build_flags: Sequence[str],
+    tree: SourceTree | None,
 ) -> Iterator[tuple[str, str]]:
-    import jinja2
-
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resources.root("templates")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
     names = {"platformio.ini": "platformio.ini.j2", "README.md": "project_readme.md.j2"}
     names |= {f"src/{name}": f"{name}.j2" for name in ("fw_config.h", "main.c", "model_data.h", "model_data.c")}
     if board.hardware:
         names["src/main.cpp"] = "main.cpp.j2"
         if board.hardware.partitions:
             names[board.hardware.partitions] = "partitions.csv.j2"
+    if tree is not None:
+        names[f"{_LIBRARY}/library.json"] = "tflm_library.json.j2"
+    packages = {package for group in board.simulator.packages.values() for package in group}
+    if runtime == "tflm" and board.simulator.cxx is not None:
+        packages |= set(board.simulator.cxx.packages)
     values = {
         "board": board,
         "compiled": compiled,
@@ -114,12 +119,16 @@ def _rendered(
         "runtime": _one_line(runtime),
         "class_names": [_one_line(name) for name in class_names],
         "build_flags": list(build_flags),
-        "packages": sorted({package for group in board.simulator.packages.values() for package in group}),
+        "packages": sorted(packages),
+        "tree": tree,
+        "library": _LIBRARY,
+        "profile": "-DMODEL_PROFILE" in build_flags,
         "rows": _array_rows(tflite),
         "version": __version__,
     }
+    environment = templates.environment()
     for path, template in names.items():
-        yield path, templates.get_template(template).render(values)
+        yield path, environment.get_template(template).render(values)
 
 
 def _one_line(text: str) -> str:

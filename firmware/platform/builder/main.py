@@ -21,7 +21,8 @@ env.Replace(
     AS=prefix + "as",
     CC=prefix + "gcc",
     CXX=prefix + "g++",
-    LINK=prefix + "gcc",
+    # C++ brings its library along.
+    LINK=prefix + ("g++" if board.get("build.cxx", "no") == "yes" else "gcc"),
     RANLIB=prefix + "ranlib",
     OBJCOPY=prefix + "objcopy",
     SIZETOOL=prefix + "size",
@@ -39,6 +40,7 @@ env.Append(
     ASFLAGS=machine,
     CCFLAGS=[*machine, "-O2", "-g", "-Wall", "-Wextra", "-ffunction-sections", "-fdata-sections"],
     CFLAGS=["-std=gnu11"],
+    CXXFLAGS=["-std=gnu++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"],
     LINKFLAGS=[*machine, "-O2", "-Wl,--gc-sections", *board.get("build.link_flags", [])],
     LIBS=board.get("build.libraries", []),
     CPPDEFINES=board.get("build.defines", []),

@@ -30,6 +30,8 @@
 #define SCB_CPACR FW_REGISTER(0xE000ED88u)
 
 extern uint32_t fw_data_load[], fw_data_start[], fw_data_end[], fw_bss_start[], fw_bss_end[];
+typedef void (*fw_constructor)(void);
+extern fw_constructor fw_init_start[], fw_init_end[];
 int main(void);
 
 fw_clock fw_port_clock(void) {
@@ -102,6 +104,9 @@ _Noreturn void fw_reset_handler(void) {
     for (uint32_t *to = fw_bss_start; to < fw_bss_end; ++to) {
         *to = 0;
     }
+    for (fw_constructor *run = fw_init_start; run < fw_init_end; ++run) {
+        (*run)();
+    }
     (void)main();
     for (;;) {
     }
@@ -114,12 +119,40 @@ static void fw_semihosting(uint32_t call, const void *argument) {
 }
 
 /* A fault ends the simulation, so that the host sees it at once. */
-static void fw_fault(void) {
+static _Noreturn void fw_fault(void) {
     fw_semihosting(FW_SEMIHOSTING_WRITE0, "the firmware crashed (Cortex-M fault)\n");
     fw_semihosting(FW_SEMIHOSTING_EXIT, FW_RUN_TIME_ERROR);
     for (;;) {
     }
 }
+
+/* What a C library wants of a system; the runtime tflm links some of it. There is no heap and there are no
+ * files, and a program that gives up ends the simulation as a fault does. */
+void *_sbrk(ptrdiff_t bytes);
+void *_sbrk(ptrdiff_t bytes) {
+    (void)bytes;
+    return (void *)-1;
+}
+
+_Noreturn void _exit(int status);
+_Noreturn void _exit(int status) {
+    (void)status;
+    fw_fault();
+}
+
+#define FW_NO_SYSTEM_CALL(name) \
+    int name(void);             \
+    int name(void) {            \
+        return -1;              \
+    }
+FW_NO_SYSTEM_CALL(_close)
+FW_NO_SYSTEM_CALL(_fstat)
+FW_NO_SYSTEM_CALL(_getpid)
+FW_NO_SYSTEM_CALL(_isatty)
+FW_NO_SYSTEM_CALL(_kill)
+FW_NO_SYSTEM_CALL(_lseek)
+FW_NO_SYSTEM_CALL(_read)
+FW_NO_SYSTEM_CALL(_write)
 
 typedef void (*fw_vector)(void);
 

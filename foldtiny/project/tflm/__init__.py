@@ -1,0 +1,8 @@
+"""The ``tflm`` runtime: the .tflite file as it is, run by TFLite Micro's interpreter."""
+
+from __future__ import annotations
+
+from foldtiny.project.tflm.model import InterpretedModel, interpret
+from foldtiny.project.tflm.source import SourceTree, read_tree
+
+__all__ = ["InterpretedModel", "SourceTree", "interpret", "read_tree"]
