@@ -175,8 +175,9 @@ def _error(record: dict[str, Any], ok: bool) -> str:
 
 
 def _source(value: Any) -> str:
-    """Return a source that has a badge; an unknown one must not pass for a measurement."""
-    return value if isinstance(value, str) and value in SOURCES else ""
+    """Return a source that has a badge (more may follow a colon); an unknown one must not pass for a measurement."""
+    word = value.partition(":")[0].strip() if isinstance(value, str) else ""
+    return word if word in SOURCES else ""
 
 
 def _dict(value: Any) -> dict[str, Any]:

@@ -48,8 +48,7 @@ class Panel:
 
 def columns(case: Case) -> list[list[Panel]]:
     """Return all panels for which the record has figures, in two columns (on a phone, one after the other)."""
-    folding, memory = _folding(case), _memory(case)
-    made = ((_layers(case), folding or memory), (_flash(case), _ram(case), memory if folding else None))
+    made = ((_layers(case), _folding(case), _ram(case)), (_flash(case), _memory(case)))
     found = [[panel for panel in column if panel is not None] for column in made]
     return [column for column in found if column]
 

@@ -111,7 +111,7 @@ def record(
         "status": "ok",
         "error": None,
         "result": result,
-        "repetitions": {"count": 3, "median_ms": ms, "p95_ms": ms * 1.01, "min_ms": ms, "source": source},
+        "repetitions": {"count": 3, "median_ms": ms, "p95_ms": ms * 1.01, "min_ms": ms, "source": f"{source}: it says"},
         "environment": {"python": "3.11.7", "packages": {"torch": "2.13.0"}, "compiler": f"gcc for {board}"},
         "started": "2026-11-24T09:20:00+00:00",
         "seconds": 31.5,

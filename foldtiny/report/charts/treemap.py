@@ -87,9 +87,11 @@ def draw(parts: Sequence[Part], key: str, title: str, height: float, limit: floa
     if not shown:
         return ""
     total = sum(part.bytes for part in shown)
-    groups = list(dict.fromkeys((part.kind, part.group) for part in shown))
-    sums = {group: sum(part.bytes for part in shown if part.group == group) for _, group in groups}
-    entries = [(svg.swatch(kind), f"{group} {say.size(sums[group])}") for kind, group in groups]
+    sums: dict[tuple[str, str], float] = {}
+    for part in shown:
+        sums[part.kind, part.group] = sums.get((part.kind, part.group), 0) + part.bytes
+    ordered = sorted(sums.items(), key=lambda item: -item[1])
+    entries = [(svg.swatch(kind), f"{group} {say.size(size)}") for (kind, group), size in ordered]
     body, top = svg.legend(entries, 12)
     for part, box in zip(shown, squarify([p.bytes for p in shown], Box(0, top, svg.WIDTH, height)), strict=True):
         body.append(_tile(part, box, total))
