@@ -67,6 +67,9 @@ def fold(
     data: Data = None,
     seed: Seed = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folded checkpoint to write.")] = Path("folded.pt"),
+    save_images: Annotated[
+        Path | None, typer.Option(help="With --repair dir: write the images of the deep inversion as one .png.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fold a trained network: merge similar channels into one."""
@@ -74,7 +77,10 @@ def fold(
 
     with stage("fold") as progress:
         options = FoldOptions(sparsity, method, budget, repair, seed, limits.parse(max_flash, max_ram, max_ms))
-        done = commands.fold(model, weights, parse_shape(input_shape), data, output, options, progress, board)
+        shape = parse_shape(input_shape)
+        done = commands.fold(
+            model, weights, shape, data, output, options, progress, board=board, save_images=save_images
+        )
     if not as_json:
         from foldtiny.console import print_fold, print_search
 

@@ -108,7 +108,8 @@ def fold(
     _choose("budget", budget, dict.fromkeys(BUDGETS))
     _choose("repair", repair, dict.fromkeys(REPAIRS))
     if repair in NEED_IMAGES and images is None:
-        raise UsageError(f"repair {repair!r} needs images (found: none)", "give some, or repair with 'ar' or 'dir'")
+        hint = "give some, or repair with 'ls', 'ar' or 'dir'"
+        raise UsageError(f"repair {repair!r} needs images (found: none)", hint)
     report = progress or _silent
     report("trace", 0.0)
     planned = plan(model, example_inputs, seed=seed)

@@ -21,11 +21,14 @@ def fold(
     path: Path,
     options: FoldOptions,
     progress: ProgressFn,
+    *,
     board: str | None = None,
+    save_images: Path | None = None,
 ) -> StageOutput:
     """Fold a network and write the folded checkpoint; see ``steps.fold``.
 
-    With limits among the options, to the largest network that keeps them on ``board``; see ``within.fold``.
+    ``save_images`` names a picture for the images that ``repair="dir"`` works with. With limits among the options, to
+    the largest network that keeps them on ``board``; see ``within.fold``.
     """
     options.check()
     if options.limits and board is None:
@@ -38,13 +41,18 @@ def fold(
             "--board only goes with --max-flash, --max-ram or --max-ms: folding to a --sparsity is the same for all",
             "leave it out, or give a limit instead of --sparsity",
         )
+    if save_images is not None and options.repair != "dir":
+        raise UsageError(
+            f"--save-images has nothing to save: --repair {options.repair} makes no images",
+            "leave it out, or repair with --repair dir",
+        )
     loaded = checkpoint.load_model(model, weights, input_shape)
     spec = data_spec or steps.own_data(loaded.metadata.get("data"))
     images = steps.test_images(spec, loaded.input_shape, loaded.classes)
     unlabelled = steps.repair_images(options, spec, loaded.input_shape)
 
     def fold_to(chosen: FoldOptions) -> StageOutput:
-        return steps.fold(loaded, path, images, unlabelled, chosen, progress)
+        return steps.fold(loaded, path, images, unlabelled, chosen, progress, save_images)
 
     if board is None:
         return fold_to(options)

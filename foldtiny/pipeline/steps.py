@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from foldtiny import data
+from foldtiny import data, data_pictures
 from foldtiny.data import ImageSet
-from foldtiny.errors import DataError, UsageError, reason
+from foldtiny.errors import DataError, FoldError, UsageError, reason
 from foldtiny.pipeline import memory, profiles
 from foldtiny.pipeline.request import FoldOptions, Shape
 from foldtiny.progress import ProgressFn
@@ -35,10 +35,17 @@ def fold(
     unlabelled: npt.NDArray[np.float32] | None,
     options: FoldOptions,
     progress: ProgressFn,
+    save_images: Path | None = None,
 ) -> StageOutput:
     """Fold a network, measure its accuracy before and after on labelled images, and write the folded checkpoint.
 
-    ``unlabelled`` images are for the repairs that need some; folding itself gets none.
+    ``unlabelled`` images are for the repairs that need some; folding itself gets none. ``save_images`` names a picture
+    for those that ``repair="dir"`` made.
+
+    Raises
+    ------
+    FoldError
+        If images are to be saved and the repair made none.
     """
     import torch
 
@@ -58,6 +65,11 @@ def fold(
         seed=options.seed,
         progress=progress,
     )
+    if save_images is not None:
+        if folded.images is None:
+            why = "; ".join(folded.report.notes) or "it had nothing to do"
+            raise FoldError(f"--save-images has nothing to save: {why}", "leave it out")
+        data_pictures.write_grid(save_images, folded.images)
     measured: dict[str, Any] = {}
     if images is not None and images.labels is not None:
         progress("accuracy before folding", 0.8)
@@ -76,9 +88,10 @@ def fold(
         class_names=loaded.class_names,
         metadata={**loaded.metadata, "folded_from": loaded.sha256, "sparsity": report.sparsity},
     )
+    written = (path,) if save_images is None else (path, save_images)
     removed = f"{report.parameters_dense:,} → {report.parameters_folded:,} parameters ({report.sparsity:.1%} removed)"
     scores = f", accuracy {measured['dense']:.2%} → {measured['folded']:.2%}" if measured else ""
-    return StageOutput({"report": report.to_dict(), "accuracy": measured}, removed + scores, (path,))
+    return StageOutput({"report": report.to_dict(), "accuracy": measured}, removed + scores, written)
 
 
 def convert(

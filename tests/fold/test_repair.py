@@ -151,7 +151,7 @@ def test_repairs_that_need_images(repair: str) -> None:
     model, images = trained_like()
     with pytest.raises(UsageError) as caught:
         foldtiny.fold.fold(model, torch.from_numpy(images[:1]), sparsity=0.5, repair=repair)
-    assert str(caught.value) == f"repair {repair!r} needs images (found: none); give some, or repair with 'ar' or 'dir'"
+    assert str(caught.value) == f"repair {repair!r} needs images (found: none); give some, or repair with 'ls', 'ar' or 'dir'"
 
 
 @pytest.mark.parametrize(

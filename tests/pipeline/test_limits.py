@@ -124,5 +124,5 @@ def test_options_that_contradict_each_other(request_: DeployRequest, text: str) 
 )
 def test_folding_to_limits_takes_a_board(options: FoldOptions, board: str | None, text: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        commands.fold("default", None, None, None, tmp_path / "f.pt", options, lambda *_: None, board)
+        commands.fold("default", None, None, None, tmp_path / "f.pt", options, lambda *_: None, board=board)
     assert str(caught.value) == text
