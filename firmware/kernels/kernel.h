@@ -12,6 +12,15 @@
 #define FT_KERNEL static __attribute__((unused, noinline))
 #endif
 
+// Inner loops that are functions of their own. An ESP32 reads code and constants in flash through one cache
+// of 32 KB, out of which streaming weights push the loops that use them; its instruction RAM has room for
+// these.
+#ifdef FT_HOT_IN_IRAM
+#define FT_HOT __attribute__((section(".iram1.ft_hot")))
+#else
+#define FT_HOT
+#endif
+
 #define FT_INLINE static inline __attribute__((always_inline))
 
 #endif

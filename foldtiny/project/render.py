@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from foldtiny import __version__, resources
 from foldtiny.boards import Board
-from foldtiny.project import templates
+from foldtiny.project import partitions, templates
 from foldtiny.project.replace import replace_tree
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def _rendered(
         "class_names": [_one_line(name) for name in class_names],
         "build_flags": list(build_flags),
         "packages": sorted(packages),
+        "partitions": _partitions(board, compiled, tflite, runtime),
         "tree": tree,
         "library": _LIBRARY,
         "profile": "-DMODEL_PROFILE" in build_flags,
@@ -129,6 +130,16 @@ def _rendered(
     environment = templates.environment()
     for path, template in names.items():
         yield path, environment.get_template(template).render(values)
+
+
+def _partitions(
+    board: Board, compiled: CompiledModel | InterpretedModel, tflite: bytes, runtime: str
+) -> list[tuple[str, str, str, int, int]]:
+    """Return the partition table of a board that has one."""
+    if board.hardware is None or board.hardware.partitions is None or board.limits.flash_bytes is None:
+        return []
+    constants = len(tflite) if runtime == "tflm" else sum(layer.constant_bytes for layer in compiled.layers)
+    return partitions.rows(constants, board.limits.flash_bytes)
 
 
 def _one_line(text: str) -> str:

@@ -31,6 +31,7 @@ class FakeCompiled:
     outputs: tuple[Any, ...] = (_tensor("y", "int8", (1, 300), 0.125, 5, 300), _tensor("sum", "int32", (1,), 0.5, 0, 4))
     model_hash: str = HASH
     operators: tuple[str, ...] = ("ADD", "MUL")
+    layers: tuple[Any, ...] = (SimpleNamespace(constant_bytes=4),)
 
 
 def samples(count: int, seed: int = 0) -> list[list[bytes]]:

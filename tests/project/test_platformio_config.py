@@ -12,7 +12,7 @@ from platformio.platform.board import PlatformBoardConfig
 
 from foldtiny import boards, resources
 from foldtiny.device import platformio
-from foldtiny.project import Project, render
+from foldtiny.project import Project, partitions, render
 from tests.firmware import fake_model
 
 MANIFESTS = sorted((resources.root("boards") / "platformio").glob("*.json"))
@@ -79,4 +79,20 @@ def test_partitions_fill_the_flash_without_overlap(tmp_path: Path) -> None:
     assert at == 4 << 20
     applications = [row for row in rows if row[1] == "app"]
     assert [row[2] for row in applications] == ["factory"]  # one image, no room for updates over the air
-    assert int(applications[0][4], 16) == boards.get("esp-eye").limits.flash_bytes
+    assert [row[0] for row in rows] == ["nvs", "app0", "storage"]
+
+
+@pytest.mark.parametrize(
+    ("constants", "size"),
+    [
+        (0, 1 << 20),
+        (64, (1 << 20) + 0x10000),  # never less than asked for
+        (800_000, 0x1E0000),  # 1 MiB + 900,000 = 0x1DBBA0, up to the next 64 KiB
+        (3_000_000, 4_128_768),  # what there is
+    ],
+)
+def test_application_partition_is_sized_to_the_network(constants: int, size: int) -> None:
+    table = partitions.rows(constants, 4_128_768)
+    assert table[1] == ("app0", "app", "factory", 0x10000, size)
+    assert sum(row[4] for row in table[1:]) == 4_128_768
+    assert len(table) == (3 if size < 4_128_768 else 2)

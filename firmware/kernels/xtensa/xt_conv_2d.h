@@ -73,8 +73,9 @@ FT_INLINE void ft_xt_window_row(const ft_xt_conv_2d *p, const int8_t *line, int3
 }
 
 // Copies the window of output pixel (oy, ox); returns what to take from every channel's sum.
-static __attribute__((unused, noinline)) uint32_t ft_xt_window(const ft_xt_conv_2d *p, const int8_t *image,
-                                                               int32_t oy, int32_t ox, uint8_t *to) {
+static FT_HOT __attribute__((unused, noinline)) uint32_t ft_xt_window(const ft_xt_conv_2d *p,
+                                                                      const int8_t *image, int32_t oy,
+                                                                      int32_t ox, uint8_t *to) {
     ft_xt_column column = {to, 0};
     const int32_t x = ox * p->stride_w - p->pad_left;
     int32_t y = oy * p->stride_h - p->pad_top;

@@ -48,8 +48,8 @@ typedef struct {
     } while (0)
 #endif
 
-static __attribute__((unused, noinline)) void ft_xt_rows(const uint8_t *x, const uint8_t *w, int32_t steps,
-                                                         uint32_t *sums) {
+static FT_HOT __attribute__((unused, noinline)) void ft_xt_rows(const uint8_t *x, const uint8_t *w,
+                                                                int32_t steps, uint32_t *sums) {
     uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
     const uint8_t *const end = x + 4 * steps;
     do {

@@ -80,9 +80,9 @@ FT_INLINE uint32_t ft_xt_product(int32_t a, int32_t b) {
 #endif
 
 #ifdef __clang__
-#define FT_XT_TILE_FUNCTION static __attribute__((unused, noinline))
+#define FT_XT_TILE_FUNCTION static FT_HOT __attribute__((unused, noinline))
 #else
-#define FT_XT_TILE_FUNCTION static __attribute__((unused, noinline, optimize("omit-frame-pointer")))
+#define FT_XT_TILE_FUNCTION static FT_HOT __attribute__((unused, noinline, optimize("omit-frame-pointer")))
 #endif
 
 // sums[0..3] are the channels of the first column, sums[4..7] those of the second. `taps` is a multiple of

@@ -49,9 +49,9 @@ FT_INLINE void ft_xt_forward(const int32_t *d, int32_t step, int32_t *r) {
 }
 
 // Transforms one tile, whose 36 pixels lie at `pixels`, into its column.
-static __attribute__((unused, noinline)) void ft_xt_winograd_inputs(const uint8_t *const *pixels,
-                                                                    int32_t channels, int32_t taps,
-                                                                    int16_t *column) {
+static FT_HOT __attribute__((unused, noinline)) void ft_xt_winograd_inputs(const uint8_t *const *pixels,
+                                                                           int32_t channels, int32_t taps,
+                                                                           int16_t *column) {
     for (int32_t c = 0; c < channels; c++, column += FT_XT_COLUMNS) {
         int32_t half[FT_XT_POSITIONS];
         for (int32_t y = 0; y < FT_XT_SIDE; y++) {
@@ -105,8 +105,8 @@ FT_INLINE void ft_xt_backward(const uint32_t *s, int32_t step, int32_t side, uin
 }
 
 // From one channel's 36 sums to its side * side outputs, as accumulators without their bias.
-static __attribute__((unused, noinline)) void ft_xt_winograd_outputs(const uint32_t *sums, int32_t side,
-                                                                     int32_t *out) {
+static FT_HOT __attribute__((unused, noinline)) void ft_xt_winograd_outputs(const uint32_t *sums,
+                                                                            int32_t side, int32_t *out) {
     uint32_t half[4 * FT_XT_SIDE];
     for (int32_t x = 0; x < FT_XT_SIDE; x++) {
         ft_xt_backward(sums + x * FT_XT_SUMS, FT_XT_SIDE * FT_XT_SUMS, side, half + x * 4);
