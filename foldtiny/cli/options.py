@@ -11,7 +11,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Model = Annotated[
     str,
     typer.Option(
-        help="A checkpoint, a network of the zoo (all but lenet5 with --weights), or package.module:factory. "
+        help="A checkpoint, a .pt2 of torch.export, a network of the zoo (all but lenet5 with --weights), or "
+        "package.module:factory. "
         "'default' is the shipped LeNet5, trained on Fashion-MNIST."
     ),
 ]
@@ -23,7 +24,7 @@ Data = Annotated[
     str | None,
     typer.Option(
         help="Images for accuracy, calibration and the runs on the board: "
-        "auto, subset, fashion-mnist[:DIR], cifar10:DIR, npz:FILE, npy:FILE."
+        "auto, subset, fashion-mnist[:DIR], cifar10:DIR, folder:DIR, npz:FILE, npy:FILE."
     ),
 ]
 Sparsity = Annotated[

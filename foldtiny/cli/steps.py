@@ -30,7 +30,9 @@ from foldtiny.cli.options import (
 @app.command(epilog="Example: foldtiny train --model lenet5 --data fashion-mnist --epochs 16 -o lenet5.pt")
 def train(
     model: Annotated[str, typer.Option(help="A network of the zoo.")] = "lenet5",
-    data: Annotated[str, typer.Option(help="fashion-mnist[:DIR], cifar10:DIR or npz:FILE.")] = "fashion-mnist",
+    data: Annotated[
+        str, typer.Option(help="fashion-mnist[:DIR], cifar10:DIR, folder:DIR or npz:FILE.")
+    ] = "fashion-mnist",
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 16,
     width: Annotated[
         float | None, typer.Option(help="Multiplier of the hidden channels, for example 0.25 for a quick ResNet18.")
