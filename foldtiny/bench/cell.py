@@ -46,6 +46,8 @@ class Cell:
     inputs: str | None = None
     flash: bool | None = None
     upload: str | None = None
+    tflm_source: str | None = None
+    tflm_arena: int | None = None
     runs: int = 32
     repeat: int = 1
     profile: bool = False
@@ -81,6 +83,8 @@ class Cell:
     @property
     def shared(self) -> str:
         """A name for what does not depend on the board: the folded network and its .tflite file."""
+        if self.is_tflite:
+            return f"{self.name}-{self.id}"  # nothing to share
         axes = (
             self.model, self.weights, self.input_shape, self.data, self.sha256,
             self.sparsity, self.method, self.budget, self.repair, self.precision, self.seed,
@@ -119,6 +123,8 @@ class Cell:
             optimize=self.optimize,
             tflite=Path(self.model) if self.is_tflite else None,
             inputs=Path(self.inputs) if self.inputs else None,
+            tflm_source=Path(self.tflm_source) if self.tflm_source else None,
+            tflm_arena=self.tflm_arena,
             data=self.data,
             output=self.folder(output),
             port="sim" if simulated else self.port,
@@ -170,8 +176,8 @@ def command(request: DeployRequest) -> str:
         for name in ("method", "budget", "repair"):
             add(name, getattr(request.folding, name), getattr(default.folding, name))
         add("precision", request.precision, default.precision)
-    for name in ("runtime", "optimize", "port", "serial", "runs", "seed", "output"):
-        add(name, getattr(request, name), getattr(default, name))
+    for name in ("runtime", "tflm_source", "tflm_arena", "optimize", "port", "serial", "runs", "seed", "output"):
+        add(name.replace("_", "-"), getattr(request, name), getattr(default, name))
     words += ["--no-flash"] if not request.flash else []
     words += ["--profile"] if request.profile else []
     words += ["--dry-run"] if request.dry_run else []

@@ -61,6 +61,8 @@ class Matrix(_Data):
     optimize: tuple[str, ...] = ("auto",)
     seeds: tuple[int, ...] = (0,)
     data: str | None = None
+    tflm_source: str | None = None
+    tflm_arena: int | None = None
     port: str = "auto"
     flash: bool | None = None
     runs: int = Field(default=32, ge=1)
@@ -151,6 +153,8 @@ def expand(matrix: Matrix) -> list[Cell]:
                     input_shape=entry.input_shape,
                     data=entry.data or matrix.data if not entry.model.lower().endswith(".tflite") else None,
                     inputs=entry.inputs,
+                    tflm_source=matrix.tflm_source if runtime == "tflm" else None,
+                    tflm_arena=matrix.tflm_arena if runtime == "tflm" else None,
                     flash=board.flash if board.flash is not None else matrix.flash,
                     upload=board.upload,
                     runs=matrix.runs,

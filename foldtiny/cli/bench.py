@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from foldtiny.cli.app import app
-from foldtiny.cli.options import Json
+from foldtiny.cli.options import Json, TflmSource
 
 Values = list[str] | None
 
 
 def _axis(help: str) -> Any:
-    return typer.Option(help=f"{help} Several: a,b or the option repeated.")
+    return typer.Option(help=help, metavar="A,B,...")
 
 
 @app.command(epilog="Example: foldtiny bench --board esp-eye,nano33ble --sparsity 0.25,0.5 --resume")
@@ -31,6 +31,7 @@ def bench(
     optimize: Annotated[Values, _axis("auto, speed, size.")] = None,
     seed: Annotated[Values, _axis("Seeds of everything random.")] = None,
     data: Annotated[str | None, typer.Option(help="As --data of deploy, for all models.")] = None,
+    tflm_source: TflmSource = None,
     port: Annotated[str | None, typer.Option(help="As --port of deploy, for boards without one of their own.")] = None,
     runs: Annotated[int | None, typer.Option(help="Inferences of a cell that are run and compared (32).")] = None,
     repeat: Annotated[int | None, typer.Option(help="How often a real board repeats them.")] = None,
@@ -50,7 +51,10 @@ def bench(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Deploy a whole matrix of boards, sparsities and methods, and record every result as it comes."""
+    """Deploy a whole matrix of boards, sparsities and methods, and record every result as it comes.
+
+    Options with A,B,... are the axes; they can also be repeated.
+    """
     from foldtiny.bench import bench as run
     from foldtiny.bench import load
     from foldtiny.cli.bench_view import BenchView, print_summary
@@ -68,6 +72,7 @@ def bench(
         "optimize": _split(optimize),
         "seeds": _split(seed),
         "data": data,
+        "tflm_source": None if tflm_source is None else str(tflm_source),
         "port": port,
         "runs": runs,
         "repeat": repeat,

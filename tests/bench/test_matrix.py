@@ -119,8 +119,8 @@ def test_a_flag_replaces_the_value_of_the_file(tmp_path: Path) -> None:
         (
             'boards = ["nano33ble"]\nsparsitys = [1]',
             "{path} has an unknown key 'sparsitys' (keys: boards, models, sparsities, methods, budgets, repairs, "
-            "precisions, runtimes, optimize, seeds, data, port, flash, runs, repeat, profile, jobs, output, records, "
-            "scheduler)",
+            "precisions, runtimes, optimize, seeds, data, tflm_source, tflm_arena, port, flash, runs, repeat, profile, "
+            "jobs, output, records, scheduler)",
             "mend or remove the key",
         ),
         (
@@ -182,6 +182,8 @@ def test_the_command_is_one_that_the_command_line_takes(monkeypatch: pytest.Monk
         repairs=["ls"],
         seeds=[3],
         data="npz:i.npz",
+        runtimes=["aot", "tflm"],
+        tflm_source="tree",
         profile=True,
         runs=5,
     )
@@ -193,9 +195,10 @@ def test_the_command_is_one_that_the_command_line_takes(monkeypatch: pytest.Monk
         assert words[0] == "foldtiny"
         app(args=words[1:], standalone_mode=False)
         assert command(parsed[-1]) == command(request)
-        same = ("board", "port", "serial", "flash", "tflite", "inputs", "data", "seed", "runs", "profile", "output")
+        names = "board port serial flash tflite inputs data seed runs profile output runtime tflm_source"
+        same = names.split()
         assert [getattr(parsed[-1], name) for name in same] == [getattr(request, name) for name in same]
-    assert len(parsed) == 6
+    assert len(parsed) == 12
 
 
 def test_default_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
