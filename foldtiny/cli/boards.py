@@ -57,7 +57,7 @@ def monitor(
     board: Annotated[str, typer.Option(help="Which board: see `foldtiny boards`.")],
     port: Port = "auto",
     serial: Serial = None,
-    image: Annotated[list[Path] | None, typer.Option(help="A picture (PNG, JPEG), or a folder of them; may be repeated.")] = None,
+    image: Annotated[list[Path] | None, typer.Option(help="A picture, or a folder of them; may be repeated.")] = None,
     data: Annotated[str, typer.Option(help="Without --image: images to show, as --data of deploy.")] = "auto",
     invert: Annotated[bool, typer.Option("--invert", help="Swap light and dark of --image.")] = False,
     count: Annotated[int, typer.Option(help="Stop after so many; 0: all of --image, --data until Ctrl-C.")] = 0,
