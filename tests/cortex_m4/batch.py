@@ -27,8 +27,9 @@ ROUTINES = (
     "ft_gemm_wide_first",
 )
 CALLS = {
-    "ft_cm4_fully_connected_s8($params, ft_gemm_rows_in_parts,": 63,
-    "ft_cm4_fully_connected_s8($params, ft_gemm_rows,": 64,
+    "ft_cm4_fully_connected_s8($params, ft_rows_half,": 62,
+    "ft_cm4_fully_connected_s8($params, ft_rows_wide,": 63,
+    "ft_cm4_long_vectors_s8(": 64,
     "ft_cm4_add_s8($params, ft_cm4_add_relu, $in0": 65,
     "ft_cm4_add_s8($params, ft_cm4_add_full, $in0": 66,
     "ft_cm4_add_s8($params, ft_cm4_add_relu, $in1": 67,

@@ -186,6 +186,8 @@ def fully_connected(rng: Rng) -> FullyConnected:
         depth = -(-depth // 4) * 4
     if rng.integers(8) == 0:
         rows, depth, outputs = 1, int(rng.integers(500, 1500)), int(rng.integers(1, 9))  # sums that come in parts
+    elif rng.integers(6) == 0:
+        depth, outputs = 4 * int(rng.integers(32, 110)), 4 * int(rng.integers(1, 30))  # vectors in stretches
     zero = zero_point(rng)
     return FullyConnected(
         name="fc",

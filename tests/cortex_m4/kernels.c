@@ -6,7 +6,7 @@
 #include "cm4_add.h"
 #include "cm4_conv_2d.h"
 #include "cm4_depthwise_3x3.h"
-#include "cm4_fully_connected.h"
+#include "cm4_long_vectors.h"
 #include "cm4_pool_2d.h"
 #include "cm4_winograd.h"
 #include "cm4_winograd_5x5.h"
@@ -33,8 +33,9 @@ static const ft_gemm_routine routines[] = {ft_gemm_half_relu, ft_gemm_half_full,
 // Numbers of the calls that are no convolutions; those with one routine each come first.
 enum {
     ROUTINES = 6,
-    IN_PARTS = 63,
-    FULLY_CONNECTED = 64,
+    ROWS_HALF = 62,
+    ROWS_WIDE,
+    LONG_VECTORS,
     ADD,
     ADD_SWAPPED = ADD + 2,
     AVERAGE = ADD_SWAPPED + 2,
@@ -71,9 +72,12 @@ static void call(const header *h, const void *p, const int32_t *first, const int
         ft_cm4_conv_2d_s8(p, h->second ? ft_cm4_pooled : ft_cm4_pixels, routines[h->kind % ROUTINES],
                           h->kind % ROUTINES < 3 ? ft_gemm_half_max : ft_gemm_wide_max,
                           windows[h->kind / ROUTINES], first, h->second ? second : 0, in0, out, scratch);
-    } else if (h->kind == FULLY_CONNECTED || h->kind == IN_PARTS) {
-        ft_cm4_fully_connected_s8(p, h->kind == FULLY_CONNECTED ? ft_gemm_rows : ft_gemm_rows_in_parts, first,
-                                  in0, out, scratch);
+    } else if (h->kind == ROWS_HALF) {
+        ft_cm4_fully_connected_s8(p, ft_rows_half, ft_cm4_run_half, first, in0, out, scratch);
+    } else if (h->kind == ROWS_WIDE) {
+        ft_cm4_fully_connected_s8(p, ft_rows_wide, ft_cm4_run_wide, first, in0, out, scratch);
+    } else if (h->kind == LONG_VECTORS) {
+        ft_cm4_long_vectors_s8(p, first, in0, out, scratch);
     } else if (h->kind == ADD || h->kind == ADD + 1) {
         ft_cm4_add_s8(p, h->kind == ADD ? ft_cm4_add_relu : ft_cm4_add_full, in0, in1, out, scratch);
     } else if (h->kind == ADD_SWAPPED || h->kind == ADD_SWAPPED + 1) {

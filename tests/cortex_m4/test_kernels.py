@@ -39,7 +39,10 @@ def _cases(name: str, rng: np.random.Generator, count: int) -> list[batch.Case]:
         kernel = specialise(layer, "speed" if number % 2 else "size")
         COUNTS[f"{name}, {'special' if kernel else 'left to the plain kernel'}"] += 1
         if kernel is not None:
-            COUNTS["vectors in parts"] += "in_parts" in kernel.call
+            COUNTS["vectors in parts"] += "long_vectors" in kernel.call
+            COUNTS["vectors in stretches"] += (
+                "rows_" in kernel.call and layer.weights.shape[1] > fully_connected.STRETCH
+            )
             sources = tuple(draw.values(rng, (size,)) for size in _sizes(layer))
             cases.append(batch.Case(f"{name} {number}: {layer}", kernel, sources, expected_of(layer, *sources)))
     return cases
@@ -88,6 +91,7 @@ def test_most_layers_are_specialised(record_property: Callable[[str, object], No
     special = sum(count for what, count in COUNTS.items() if what.endswith(", special"))
     record_property("kernel_cases", ("simulated Cortex-M4 with its own kernels", special))
     assert COUNTS["vectors in parts"] >= 10
+    assert COUNTS["vectors in stretches"] >= 20
     for name in KINDS:
         special, plain = COUNTS[f"{name}, special"], COUNTS[f"{name}, left to the plain kernel"]
         assert special >= 2 * PER_IMAGE

@@ -102,7 +102,8 @@ def _layers(rng: np.random.Generator) -> Iterator[tuple[str, Kernel, Any, Any]]:
         weights=draw.weights(np.random.default_rng(1), (7, 40)),
         **_numbers(rng, 7, 40, 5),
     )
-    yield "dense", fully_connected.specialise(dense, "size"), dense, arithmetic.fully_connected
+    for optimize in ("size", "speed"):
+        yield f"dense {optimize}", fully_connected.specialise(dense, optimize), dense, arithmetic.fully_connected
     for zero in (-128, 5):
         depthwise = replace(
             draw.depthwise_conv_2d(rng),

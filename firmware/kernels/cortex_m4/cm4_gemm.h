@@ -32,14 +32,6 @@ typedef struct {
     int32_t rest;           // channels left over after the pairs
 } ft_gemm;
 
-// The same for fully connected layers: bytes of a part of the vector, parts, bytes of loop body to jump over,
-// outputs in whole fours and those left over.
-typedef struct {
-    int32_t part_bytes, parts, skip, fours, rest;
-} ft_rows;
-
-typedef void (*ft_rows_routine)(const uint32_t *x, const void *stream, int8_t *out, const ft_rows *rows);
-
 typedef void (*ft_gemm_routine)(const uint32_t *x, const void *stream, void *out, const ft_gemm *g);
 
 // A routine written in assembly from its first instruction to its last.
@@ -53,11 +45,6 @@ typedef void (*ft_gemm_routine)(const uint32_t *x, const void *stream, void *out
 #define FT_X8(s) FT_X4(s) FT_X4(s)
 #define FT_X12(s) FT_X8(s) FT_X4(s)
 #define FT_X16(s) FT_X8(s) FT_X8(s)
-
-#define FT_ROWS_ROUTINE(name)                                                                    \
-    static __attribute__((naked, noinline, unused)) void name(                                   \
-        const uint32_t *x __attribute__((unused)), const void *stream __attribute__((unused)),   \
-        int8_t *out __attribute__((unused)), const ft_rows *rows __attribute__((unused)))
 
 // Steps in the unrolled loops, and their bytes of code: `skip` is computed from these.
 enum { FT_HALF_STEPS = 12, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_STEP_BYTES = 40 };
@@ -262,91 +249,6 @@ FT_ROUTINE(ft_gemm_wide_first) {
 }
 FT_ROUTINE(ft_gemm_wide_max) {
     __asm volatile(FT_GEMM(FT_START_WIDE, FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_MAX, FT_ONE_MAX));
-}
-
-// Fully connected: four rows times one vector; a group is two words of x (xh, x').
-#define FT_ROWS_GROUP(xh, xl)                       \
-    "ldm.w r1!, {r10-r12, lr}\n"                    \
-    "smlad r2, r10, " xh ", r2\n"                   \
-    "smlad r3, r11, " xh ", r3\n"                   \
-    "smlad r4, r12, " xh ", r4\n"                   \
-    "smlad r5, lr, " xh ", r5\n"                    \
-    "sxtb16 r10, r10\n"                             \
-    "sxtb16 r11, r11\n"                             \
-    "sxtb16 r12, r12\n"                             \
-    "sxtb16 lr, lr\n"                               \
-    "smlad r2, r10, " xl ", r2\n"                   \
-    "smlad r3, r11, " xl ", r3\n"                   \
-    "smlad r4, r12, " xl ", r4\n"                   \
-    "smlad r5, lr, " xl ", r5\n"
-#define FT_ROWS_STEP "ldm.w r0!, {r6-r9}\n" FT_ROWS_GROUP("r6", "r7") FT_ROWS_GROUP("r8", "r9")
-#define FT_ROWS_BODY FT_X8(FT_ROWS_STEP)
-enum { FT_ROWS_STEPS = 8, FT_ROWS_STEP_BYTES = 108 };
-
-#define FT_ROWS_SINGLE                              \
-    "ldm.w r1!, {r10, r11}\n"                       \
-    "ldm.w r0!, {r6-r9}\n"                          \
-    "smlad r2, r10, r6, r2\n"                       \
-    "sxtb16 r10, r10\n"                             \
-    "smlad r2, r10, r7, r2\n"                       \
-    "smlad r2, r11, r8, r2\n"                       \
-    "sxtb16 r11, r11\n"                             \
-    "smlad r2, r11, r9, r2\n"
-
-// Stack: 0 x, 4 output, 8 its end, 12 end of x, 16 where to enter the loop, 20 rows left over.
-FT_ROWS_ROUTINE(ft_gemm_rows) {
-    __asm volatile(
-        "push.w {r4-r11, lr}\n"
-        "sub sp, #24\n"
-        "ldm.w r3, {r4-r8}\n"
-        "adr.w r9, 2f\n"
-        "add.w r9, r9, r6\n"
-        "orr.w r9, r9, #1\n"
-        "add r4, r0\n"
-        "add r7, r2\n"
-        "strd r0, r2, [sp]\n"
-        "strd r7, r4, [sp, #8]\n"
-        "strd r9, r8, [sp, #16]\n"
-        "cmp r7, r2\n"
-        "beq.w 5f\n"
-        "1: ldm.w r1!, {r2-r5}\n"
-        "ldr.w pc, [sp, #16]\n"
-        ".balign 4\n"
-        "2:\n" FT_ROWS_BODY
-        "ldr.w r6, [sp, #12]\n"
-        "cmp r0, r6\n"
-        "bne.w 2b\n"
-        "ldm.w r1!, {r6-r11}\n"
-        FT_RESCALE_HALF("r2", "r6", "r7", "r8")
-        FT_RESCALE_HALF("r3", "r9", "r10", "r11")
-        "ldm.w r1!, {r6-r11}\n"
-        FT_RESCALE_HALF("r4", "r6", "r7", "r8")
-        FT_RESCALE_HALF("r5", "r9", "r10", "r11")
-        "ldm.w sp, {r0, r6, r8}\n"
-        "strb.w r2, [r6], #1\n"
-        "strb.w r3, [r6], #1\n"
-        "strb.w r4, [r6], #1\n"
-        "strb.w r5, [r6], #1\n"
-        "str.w r6, [sp, #4]\n"
-        "cmp r6, r8\n"
-        "bne.w 1b\n"
-        "5: ldr.w r4, [sp, #20]\n"
-        "ldr.w r5, [sp, #4]\n"
-        "ldr.w r12, [sp, #12]\n"
-        "cmp r4, #0\n"
-        "beq.w 7f\n"
-        "8: ldr.w r2, [r1], #4\n"
-        "6:\n" FT_ROWS_SINGLE
-        "cmp r0, r12\n"
-        "bne.n 6b\n"
-        "ldm.w r1!, {r6-r8}\n"
-        FT_RESCALE_HALF("r2", "r6", "r7", "r8")
-        "strb.w r2, [r5], #1\n"
-        "ldr.w r0, [sp]\n"
-        "subs r4, #1\n"
-        "bne.n 8b\n"
-        "7: add sp, #24\n"
-        "pop.w {r4-r11, pc}\n");
 }
 // clang-format on
 

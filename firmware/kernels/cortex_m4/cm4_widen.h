@@ -56,17 +56,27 @@ FT_INLINE void ft_cm4_store(int8_t *to, uint32_t v) {
                    : "+r"(a), "+r"(b), "+r"(to)                                               \
                    ::"r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "memory")
 // Four groups of one row.
-#define FT_RUN_4(widen)                                                                       \
-    __asm volatile("ldm.w %0!, {r3, r5, r8, r10}\n" widen "stm.w %1!, {r3-r6, r8-r10, r12}\n" \
-                   : "+r"(from), "+r"(to)::"r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "memory")
+#define FT_RUN_4(widen) "ldm.w %0!, {r3, r5, r8, r10}\n" widen "stm.w %1!, {r3-r6, r8-r10, r12}\n"
+#define FT_RUN_ASM(text)                                                                      \
+    __asm volatile(text : "+r"(from), "+r"(to), "+r"(groups)                                  \
+                   ::"r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "cc", "memory")
+// As many as there are: first by eights.
+#define FT_RUN(widen)                                                                         \
+    if (groups >= 8) {                                                                        \
+        groups -= 8;                                                                          \
+        FT_RUN_ASM("1:\n" FT_RUN_4(widen) FT_RUN_4(widen) "subs %2, %2, #8\n" "bge.n 1b\n");  \
+        groups += 8;                                                                          \
+    }                                                                                         \
+    if (groups >= 4) {                                                                        \
+        FT_RUN_ASM(FT_RUN_4(widen));                                                          \
+        groups -= 4;                                                                          \
+    }
 // clang-format on
 
 // Widens a run that starts at a multiple of four bytes; the last 0 to 3 bytes are read one by one.
 static __attribute__((noinline, unused)) uint32_t *ft_cm4_run_half(const int8_t *from, uint32_t *to,
                                                                    int32_t groups, int32_t last) {
-    for (; groups >= 4; groups -= 4) {
-        FT_RUN_4(FT_HALF_4);
-    }
+    FT_RUN(FT_HALF_4)
     for (; groups > 0; groups--, from += 4, to += 2) {
         ft_cm4_half(ft_cm4_load(from), to);
     }
@@ -83,9 +93,7 @@ static __attribute__((noinline, unused)) uint32_t *ft_cm4_run_half(const int8_t 
 
 static __attribute__((noinline, unused)) uint32_t *ft_cm4_run_wide(const int8_t *from, uint32_t *to,
                                                                    int32_t groups, int32_t last) {
-    for (; groups >= 4; groups -= 4) {
-        FT_RUN_4(FT_WIDE_4);
-    }
+    FT_RUN(FT_WIDE_4)
     for (; groups > 0; groups--, from += 4, to += 2) {
         ft_cm4_wide(ft_cm4_load(from), to);
     }
