@@ -129,6 +129,8 @@ def _ram(case: Case) -> Panel | None:
         return None
     chart = treemap.draw(parts, f"{case.anchor}-ram", "What fills the RAM", 120, case.ram_limit)
     said = f"{say.exact(case.ram)}: the arena that holds all tensors, variables, and the stack at its deepest."
+    if case.runtime == "tflm":
+        said += " TFLite Micro's interpreter places tensors itself, so there is no plan over time to draw."
     return Panel("What fills the RAM", said, (chart,), _part_table(parts), case.source)
 
 

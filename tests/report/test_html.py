@@ -109,6 +109,13 @@ def test_unprofiled_layers_say_so() -> None:
     assert "This run was not profiled" in page.text and "--profile" in page.text
 
 
+def test_an_interpreter_has_no_plan_to_draw() -> None:
+    one = made.record()
+    one["result"] |= {"runtime": "tflm", "memory": {}}
+    text = _page([one]).text
+    assert "there is no plan over time to draw" in text and "Memory over time" not in text
+
+
 def test_several_records() -> None:
     page = _page(made.several())
     assert "6 records, 1 failed" in page.text
