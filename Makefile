@@ -17,7 +17,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 APT_DEPLOY := python3-venv gcc libc6-dev gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
   gcc-xtensa-lx106 qemu-system-misc gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
-APT_TEST := $(APT_DEPLOY) chromium clang-format dataset-fashion-mnist libstdc++-arm-none-eabi-newlib
+APT_TEST := $(APT_DEPLOY) chromium clang-format dataset-fashion-mnist libstdc++-arm-none-eabi-newlib openssh-server
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-deploy

@@ -23,6 +23,7 @@ from foldtiny.cli.options import (
     NoFuse,
     Output,
     Port,
+    PowerMode,
     Precision,
     Profile,
     Repair,
@@ -65,6 +66,7 @@ def deploy(
     port: Port = "auto",
     serial: Serial = None,
     no_flash: NoFlash = False,
+    power_mode: PowerMode = None,
     runs: Annotated[int, typer.Option(help="How many inferences are run and compared.")] = 32,
     seed: Seed = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before a board is touched.")] = False,
@@ -103,6 +105,7 @@ def deploy(
         profile=profile,
         tflm_source=tflm_source,
         tflm_arena=tflm_arena,
+        power_mode=power_mode,
         fuse=not no_fuse,
     )
     with ConsoleReporter() as reporter:

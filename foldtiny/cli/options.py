@@ -77,4 +77,10 @@ TflmSource = Annotated[
 TflmArena = Annotated[
     int | None, typer.Option(help="With --runtime tflm: the interpreter's memory in bytes; estimated otherwise.")
 ]
+PowerMode = Annotated[
+    int | None,
+    typer.Option(
+        help="A Jetson over SSH: nvpmodel's mode (0 is the fastest) with pinned clocks while measuring, put back after."
+    ),
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for everything that is written.")]

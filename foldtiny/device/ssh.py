@@ -100,7 +100,7 @@ def examine(url: str) -> Machine:
         "uname -m; tr -d '\\0' < /proc/device-tree/model 2>/dev/null; echo; "
         "cat /sys/devices/system/cpu/cpu0/cpufreq/scaling_governor 2>/dev/null || echo"
     )
-    lines = [*_run(url, script, b"").decode("utf-8", "replace").splitlines(), "", "", ""]
+    lines = [*run(url, script, b"").decode("utf-8", "replace").splitlines(), "", "", ""]
     return Machine(lines[0].strip(), lines[1].strip(), lines[2].strip())
 
 
@@ -122,12 +122,19 @@ def copy(url: str, program: Path, *, architecture: str = "aarch64") -> Machine:
         )
     new = f"{_PROGRAM}.new"
     script = f"mkdir -p {_FOLDER} && cat > {new} && chmod 755 {new} && mv -f {new} {_PROGRAM} && echo done"
-    if _run(url, script, program.read_bytes()).strip() != b"done":
+    if run(url, script, program.read_bytes()).strip() != b"done":
         raise FlashError(f"the program could not be put on {url}", "check the space in the home folder there")
     return machine
 
 
-def _run(url: str, remote: str, sent: bytes) -> bytes:
+def run(url: str, remote: str, sent: bytes) -> bytes:
+    """Run a command on the board with ``sent`` as its input and return its output.
+
+    Raises
+    ------
+    LinkError
+        If the board cannot be reached, or the command fails; the message ends with its last line of complaint.
+    """
     try:
         done = subprocess.run(command(url, remote), input=sent, capture_output=True, timeout=_COPY_LIMIT_S, check=False)
     except subprocess.TimeoutExpired:

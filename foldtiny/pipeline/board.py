@@ -112,14 +112,15 @@ def run_on_board(
     if request.dry_run:
         return None
     port = target.port
-    if target.flash:
-        flashed = job.workspace(live=True).run(
-            "flash", lambda progress: hardware.flash(project, environment, target, job.elf, progress), inputs={}
-        )
-        records.append(flashed)
-        port = flashed.result["port"]
-    measured = _measure_stage(job, port, model_hash)
-    records.append(measured)
+    with hardware.powered(target, request.power_mode, reporter):
+        if target.flash:
+            flashed = job.workspace(live=True).run(
+                "flash", lambda progress: hardware.flash(project, environment, target, job.elf, progress), inputs={}
+            )
+            records.append(flashed)
+            port = flashed.result["port"]
+        measured = _measure_stage(job, port, model_hash)
+        records.append(measured)
     return _summarise(board, model, directory, accuracy, compiled.result, built.result, measured.result, records)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from foldtiny.device import flash as flashing
-from foldtiny.device import ssh
+from foldtiny.device import power, ssh
 from foldtiny.device.link import Device
 from foldtiny.device.measure import check
 from foldtiny.device.target import Target
@@ -30,6 +32,20 @@ def environment(project: Project, target: Target, model_hash: str, reporter: Rep
                 f"the {board.name} on {target.port} says that it is a simulated twin: its figures are not a board's"
             )
     return (project.environments["hardware"] if real else None) or board.simulator.environment
+
+
+@contextmanager
+def powered(target: Target, mode: int | None, reporter: Reporter) -> Iterator[None]:
+    """Hold a Jetson in a power mode where one is asked for; what was there before comes back, and both are noted."""
+    if mode is None or target.port is None:
+        yield
+        return
+    with power.held(target.port, mode) as found:
+        reporter.note(
+            f"power mode {mode} with pinned clocks on {target.port} while measuring; "
+            f"afterwards mode {found.before} and the clocks as they were"
+        )
+        yield
 
 
 def flash(project: Project, environment: str, target: Target, program: Path, progress: ProgressFn) -> StageOutput:

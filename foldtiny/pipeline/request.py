@@ -98,6 +98,7 @@ class DeployRequest:
     fuse: bool = True
     tflm_source: Path | None = None
     tflm_arena: int | None = None
+    power_mode: int | None = None
 
     def check(self) -> None:
         """Raise a UsageError for a value that no stage could work with."""
@@ -108,6 +109,7 @@ class DeployRequest:
         if self.runs < 1:
             raise UsageError(f"--runs is {self.runs} (allowed: 1 or more)", "ask for at least one inference")
         self._check_tflm()
+        self._check_power()
         if self.inputs and not self.tflite:
             raise UsageError("--inputs goes with --tflite", "use --data npz:FILE to give images to a torch model")
         if self.folding.limits:
@@ -129,6 +131,17 @@ class DeployRequest:
             raise UsageError(
                 "--no-flash measures what is on the board; --max-flash, --max-ram and --max-ms try several networks",
                 "leave it out, or fold for the simulated twin with --port sim",
+            )
+
+    def _check_power(self) -> None:
+        if self.power_mode is None:
+            return
+        if not self.port.startswith("ssh://"):
+            raise UsageError("--power-mode is for a Jetson reached with --port ssh://USER@HOST", "leave it out")
+        if not 0 <= self.power_mode < 100:
+            raise UsageError(
+                f"--power-mode is {self.power_mode} (allowed: the numbers that `nvpmodel` knows, from 0)",
+                "0 is the fastest on a Jetson Nano, 1 the one for 5 W",
             )
 
     def _check_tflm(self) -> None:
