@@ -193,7 +193,7 @@ def load_model(spec: str, weights: Path | None = None, input_shape: tuple[int, i
                 f"no trained weights of {spec} come with foldtiny",
                 f"give --weights FILE, or train it first with `foldtiny train --model {spec} -o FILE`",
             )
-        module = factory.build(spec).eval()
+        module = factory.build(spec).cpu().float().eval()  # whatever it was trained in; stored weights are read alike
         return _loaded(module, spec, spec, _digest(module), _shape_of(spec, module, input_shape))
     if weights is not None:
         raise UsageError(

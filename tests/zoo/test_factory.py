@@ -20,6 +20,14 @@ def test_a_factory_in_the_current_folder_may_return_a_trained_network() -> None:
     assert loaded.sha256 == checkpoint.load_model("nets:ready", input_shape=(3, 2, 2)).sha256
 
 
+def test_a_network_in_half_precision() -> None:
+    loaded = checkpoint.load_model("nets:half", input_shape=(3, 2, 2))
+    assert {weight.dtype for weight in loaded.module.parameters()} == {torch.float32}
+    images = torch.rand(1, 3, 2, 2)
+    wanted = checkpoint.load_model("nets:small", input_shape=(3, 2, 2)).module(images)
+    torch.testing.assert_close(loaded.module(images), wanted, rtol=0, atol=1e-2)
+
+
 def test_a_network_may_say_its_input_shape() -> None:
     assert checkpoint.load_model("nets:Known").input_shape == (3, 2, 2)
 
