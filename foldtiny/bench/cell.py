@@ -14,7 +14,7 @@ from foldtiny.errors import UsageError
 from foldtiny.pipeline.request import DeployRequest, FoldOptions, Shape
 from foldtiny.stages import file_hash
 
-# Boards behind these cannot be flashed by PlatformIO; an `upload` command of one's own can.
+# Boards behind these are not flashed by `deploy`; an `upload` command of one's own does it.
 _SERIAL_URLS = ("socket://", "rfc2217://")
 
 

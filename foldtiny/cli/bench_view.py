@@ -109,7 +109,8 @@ def print_summary(summary: Summary) -> None:
     console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _WIDE)
     console.print(table)
     ok = len(summary.records) - summary.failed
-    counts = f"{len(summary.records)} cells: {ok} ok, {summary.failed} failed"
+    total = len(summary.records)
+    counts = f"{total} cell{'' if total == 1 else 's'}: {ok} ok, {summary.failed} failed"
     counts += f"; {summary.skipped} were recorded before" if summary.skipped else ""
     console.print(f"{counts}. Records: {summary.path}", soft_wrap=True, markup=False)
     if summary.failed:

@@ -33,10 +33,10 @@ class Report:
     def summary(self) -> str:
         """One line about all of it."""
         failed = sum(record["status"] != "ok" for record in self.records)
-        parts = [f"{len(self.records)} records" + (f", {failed} of them failed" if failed else "")]
-        parts += [f"{self.conditions} conditions"] if self.conditions else []
+        parts = [_many(len(self.records), "record") + (f", {failed} of them failed" if failed else "")]
+        parts += [_many(self.conditions, "condition")] if self.conditions else []
         parts += [f"{self.compared} compared with the baseline"] if self.compared is not None else []
-        parts += [f"{len(self.violations)} violations"] if self.conditions or self.compared is not None else []
+        parts += [_many(len(self.violations), "violation")] if self.conditions or self.compared is not None else []
         return "; ".join(parts) + (f". Written to {self.written}" if self.written else "")
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,6 +111,10 @@ def report(
             write_atomic(output, text)
             text = ""
     return Report(tuple(records), tuple(violations), len(conditions), compared, output, text)
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _format(output: Path | None, format: str | None) -> str:

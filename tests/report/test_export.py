@@ -52,7 +52,7 @@ def test_one_record_is_a_table_too() -> None:
 
 def test_latex_is_escaped() -> None:
     text = export.to_latex(RECORDS)
-    assert r"no \textless{}room\textgreater{} \& \textquotedbl{}100\%\textquotedbl{} of C\_1 \textbar{} \{x\}" in text
+    assert r"no \textless{}room\textgreater{} \& ''100\%'' of C\_1 \textbar{} \{x\}" in text
     assert r"? \textasciitilde{}\textasciicircum{}\textbackslash{} \$5 \#1 ?" in text
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert {line.count(" & ") for line in rows} == {9}
