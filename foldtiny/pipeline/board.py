@@ -16,7 +16,7 @@ from foldtiny import aot, reference
 from foldtiny.aot import host
 from foldtiny.boards import Board
 from foldtiny.device import build as firmware_build
-from foldtiny.device import cycles, parts
+from foldtiny.device import build_remote, cycles, parts
 from foldtiny.device.measure import measure, measure_port
 from foldtiny.device.target import Target
 from foldtiny.device.versions import program_version
@@ -186,9 +186,16 @@ def _accuracy_stage(job: _Job) -> StageRecord:
 def _build_stage(job: _Job, environment: str) -> StageRecord:
     spec = job.board.simulator
     compiler = program_version(spec.compiler) if environment == spec.environment else "upstream"
+    url = job.target.port
+    if url is not None and job.request.runtime == "aot" and build_remote.wanted(job.board, url):
+        flags = ("-DMODEL_PROFILE",) if job.request.profile else ()
+        compiler = url
+        action = partial(hardware.build_there, job.project, url, job.elf, flags)
+    else:
+        action = partial(_build, job.project, environment, job.elf)
     return job.workspace().run(
         "build",
-        lambda progress: _build(job.project, environment, job.elf, progress),
+        action,
         inputs={"project": tree_hash(job.project.directory), "environment": environment, "compiler": compiler},
         code=("device",),
     )

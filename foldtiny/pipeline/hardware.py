@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from foldtiny.device import build_remote, power, ssh
 from foldtiny.device import flash as flashing
-from foldtiny.device import power, ssh
 from foldtiny.device.link import Device
 from foldtiny.device.measure import check
 from foldtiny.device.target import Target
@@ -32,6 +32,16 @@ def environment(project: Project, target: Target, model_hash: str, reporter: Rep
                 f"the {board.name} on {target.port} says that it is a simulated twin: its figures are not a board's"
             )
     return (project.environments["hardware"] if real else None) or board.simulator.environment
+
+
+def build_there(project: Project, url: str, elf: Path, flags: Sequence[str], progress: ProgressFn) -> StageOutput:
+    """Build a Linux board's program on the board."""
+    sizes = build_remote.compile_there(project, url, elf, flags, progress=progress)
+    summary = (
+        f"on {url}, for want of a compiler here: flash {sizes.flash_total:,} B (model {sizes.flash_model:,}, "
+        f"engine {sizes.flash_engine:,}), static RAM {sizes.ram_static:,} B"
+    )
+    return StageOutput(sizes.to_dict(), summary, (elf,))
 
 
 @contextmanager
