@@ -5,7 +5,7 @@ peak_ram = result["ram_bytes"]["total"]
 where_the_time_comes_from = result["source"]
 
 # %% 4.2
-Path("mynet.py").write_text("""
+Path("mine.py").write_text("""
 from torch import nn
 
 
