@@ -46,8 +46,9 @@ class Hardware(_Data):
     """PlatformIO's settings for the real board; the platform version is pinned.
 
     ``port`` is the file in firmware/runtime/ports that drives it; ``bootloader`` says how a person brings the board
-    into its bootloader, should the uploader fail to. ``tflm_library`` is the TFLite Micro of PlatformIO's registry for
-    the runtime tflm, pinned; without one that runtime needs ``--tflm-source``.
+    into its bootloader, should the uploader fail to. ``upload_serial`` are arguments that make the uploader take the
+    board with ``{serial}``, where it does not go by port. ``tflm_library`` is the TFLite Micro of PlatformIO's registry
+    for the runtime tflm, pinned; without one that runtime needs ``--tflm-source``.
     """
 
     environment: Name
@@ -58,6 +59,7 @@ class Hardware(_Data):
     bootloader: Text
     build_flags: tuple[Text, ...] = ()
     partitions: Text | None = None
+    upload_serial: tuple[Text, ...] = ()
     tflm_library: Annotated[str, StringConstraints(pattern=r"^[\w-]+/[\w-]+@\d+\.\d+\.\d+$")] | None = None
     options: dict[str, str] = Field(default_factory=dict)
 

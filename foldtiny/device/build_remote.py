@@ -85,7 +85,8 @@ def _script(board: Board, flags: Sequence[str]) -> str:
     libraries = " ".join(f"-l{name}" for name in settings["libraries"])
     return (
         f"rm -rf {_FOLDER} && mkdir -p {_FOLDER} && cd {_FOLDER} && tar xzf - && "
-        f"gcc {options} $(find src -name '*.c') {libraries} -o firmware >&2 && cat firmware && cd ../.. && rm -rf {_FOLDER}"
+        f"gcc {options} $(find src -name '*.c') {libraries} -o firmware >&2 && cat firmware && "
+        f"cd ../.. && rm -rf {_FOLDER}"
     )
 
 

@@ -79,7 +79,7 @@ def flash(project: Project, environment: str, connected: Connected, *, progress:
     try:
         status = run_platformio.run(
             project, environment, log, "-t", "upload", "--upload-port", connected.port,
-            simulated=False, on_line=follow, silence_limit_s=SILENCE_LIMIT_S,
+            simulated=False, on_line=follow, silence_limit_s=SILENCE_LIMIT_S, variables=_by_serial(board, connected),
         )  # fmt: skip
     except run_platformio.Stalled:
         raise FlashError(
@@ -89,6 +89,17 @@ def flash(project: Project, environment: str, connected: Connected, *, progress:
     if status != 0:
         raise _explain(board, connected, log)
     return _await_return(board, connected, before)
+
+
+def _by_serial(board: Board, connected: Connected) -> dict[str, str]:
+    """Return what makes an uploader that does not go by port take this board, where several are connected.
+
+    PlatformIO splits the variable at line ends, and passes each line on as one argument.
+    """
+    arguments = board.hardware.upload_serial if board.hardware else ()
+    if not arguments or connected.serial is None or not re.fullmatch(r"[0-9A-Za-z]+", connected.serial):
+        return {}
+    return {"PLATFORMIO_UPLOAD_FLAGS": "\n".join(part.replace("{serial}", connected.serial) for part in arguments)}
 
 
 def _await_return(board: Board, old: Connected, before: list[Connected]) -> Connected:

@@ -29,6 +29,7 @@ def run(
     simulated: bool,
     on_line: Callable[[str], None] | None = None,
     silence_limit_s: float = SILENCE_LIMIT_S,
+    variables: Mapping[str, str] | None = None,
 ) -> int:
     """Run ``pio run`` for one environment and return its exit status.
 
@@ -46,6 +47,8 @@ def run(
         Called with each line of output.
     silence_limit_s : float
         How long PlatformIO may say nothing.
+    variables : mapping, optional
+        Further environment variables.
 
     Raises
     ------
@@ -58,13 +61,13 @@ def run(
     core = platformio.ensure_core() if simulated else None
     # PlatformIO changes into the project, where a relative path would mean another folder.
     platforms = (project.directory / ".pio" / "platforms").resolve() if simulated else None
-    variables = platformio.environment(core, platforms)
+    environ = platformio.environment(core, platforms) | dict(variables or {})
     if simulated and (project.directory / "lib").is_dir():
         # A library (TFLite Micro) takes minutes to compile, and is the same in many projects.
-        variables["PLATFORMIO_BUILD_CACHE_DIR"] = str(resources.cache_dir() / "platformio" / "objects")
+        environ["PLATFORMIO_BUILD_CACHE_DIR"] = str(resources.cache_dir() / "platformio" / "objects")
     command = platformio.command("run", "-d", str(project.directory), "-e", environment, "-j", "2", *arguments)
     try:
-        return _follow(command, variables, log, on_line, silence_limit_s)
+        return _follow(command, environ, log, on_line, silence_limit_s)
     except OSError as error:
         raise BuildError(
             f"the build in {project.directory} cannot run: {reason(error)}",

@@ -22,9 +22,10 @@ RUNTIME = resources.root("firmware") / "runtime"
 # `pio run -d DIR -e ENV …` that compiles the project for this machine, as a board that does not call itself a twin;
 # with `-t upload` it does what the files in the folder STATE say.
 _FAKE_PIO = """
-import pathlib, re, subprocess, sys, time
+import os, pathlib, re, subprocess, sys, time
 state = pathlib.Path(sys.argv[1]); arguments = sys.argv[2:]
 with (state / "calls").open("a") as calls: print(" ".join(arguments), file=calls)
+(state / "upload_flags").write_text(os.environ.get("PLATFORMIO_UPLOAD_FLAGS", ""))
 project = pathlib.Path(arguments[arguments.index("-d") + 1]); environment = arguments[arguments.index("-e") + 1]
 build = project / ".pio" / "build" / environment; build.mkdir(parents=True, exist_ok=True); elf = build / "firmware.elf"
 source = project / "src"

@@ -101,21 +101,62 @@ def test_twenty_percent_is_right_or_one_clear_error_in_time(host: simulate.Simul
     )
 
 
-def test_random_bytes_for_the_firmware(host: simulate.Simulator) -> None:
-    """Megabytes of noise, then a request: the firmware finds its feet."""
+# What 115200 baud carry in a minute: a byte takes ten bits.
+_MINUTE_BYTES = 60 * 11_520
+
+
+def test_a_minute_of_random_bytes_for_the_firmware(host: simulate.Simulator, record_property: Any) -> None:
+    """Noise, then a request: the firmware finds its feet."""
     port = ports.open_port(host.port)
     noise = random.Random(8)
     drained = 0
-    for _ in range(1000):
+    for _ in range(_MINUTE_BYTES // 2048 + 1):
         port.write(noise.randbytes(2048))
         drained += len(port.read(max(1, port.in_waiting)))
     assert drained > 10_000  # it complains about every piece between zero bytes
     with Device(port, "noisy", retry_s=0.05, timeout_s=10) as device:
         sample = fake_model.samples(1)[0]
         assert device.infer(sample).outputs == fake_model.expected(sample)
+    record_property("figure", f"a minute of random bytes at 115200 baud ({_MINUTE_BYTES:,}): the firmware answers")
 
 
-def test_random_bytes_for_the_host() -> None:
+class _Babble:
+    """A port on which nothing but noise comes for the ``left`` bytes, before the board is heard."""
+
+    def __init__(self, inner: ports.Port) -> None:
+        self._inner = inner
+        self._noise = random.Random(9)
+        self.left = 0
+
+    @property
+    def in_waiting(self) -> int:
+        return min(self.left, 512) or self._inner.in_waiting
+
+    def read(self, size: int = 1) -> bytes:
+        if not self.left:
+            return self._inner.read(size)
+        size = min(size, self.left)
+        self.left -= size
+        return self._noise.randbytes(size)
+
+    def write(self, data: bytes) -> int | None:
+        return self._inner.write(data)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def test_a_minute_of_random_bytes_for_the_host(host: simulate.Simulator, record_property: Any) -> None:
+    port = _Babble(ports.open_port(host.port))
+    with Device(port, "babbling", retry_s=0.05, timeout_s=20) as device:
+        sample = fake_model.samples(1)[0]
+        port.left = _MINUTE_BYTES
+        assert device.infer(sample).outputs == fake_model.expected(sample)
+        assert port.left == 0
+    record_property("figure", f"a minute of random bytes at 115200 baud ({_MINUTE_BYTES:,}): the host reads on")
+
+
+def test_random_bytes_without_end_for_the_host() -> None:
     master, slave = os.openpty()
     tty.setraw(slave)
     stop = threading.Event()

@@ -53,6 +53,31 @@ def test_command_line_and_progress(desk: Desk, tmp_path: Path) -> None:
     assert seen == [(f"flashing {port.port}", 0.07), (f"flashing {port.port}", 1.0)]
 
 
+def test_one_of_several_st_links_is_chosen_by_its_serial_number(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from platformio.project.config import ProjectConfig
+
+    _plug(desk, "ttyACM1", *IDS["nucleo-l4r5zi"], serial="0666FF")
+    chosen = _plug(desk, "ttyACM0", *IDS["nucleo-l4r5zi"], serial="0670FF")
+    project = _project(tmp_path, "nucleo-l4r5zi")
+    flash.flash(project, "nucleo-l4r5zi", chosen)
+    flags = (desk.state / "upload_flags").read_text()
+    # What PlatformIO makes of the variable: two arguments, which it puts in front of OpenOCD's others.
+    monkeypatch.setenv("PLATFORMIO_UPLOAD_FLAGS", flags)
+    config = ProjectConfig(str(project.directory / "platformio.ini"))
+    assert config.get("env:nucleo-l4r5zi", "upload_flags") == ["-c", "adapter serial 0670FF"]
+
+
+@pytest.mark.parametrize(("name", "serial"), [("esp-eye", "A1"), ("nucleo-l4r5zi", None), ("nucleo-l4r5zi", '"; x')])
+def test_uploaders_that_go_by_port_and_boards_without_a_serial_number(
+    desk: Desk, tmp_path: Path, name: str, serial: str | None
+) -> None:
+    port = _plug(desk, "ttyACM0", *IDS[name], serial=serial)
+    flash.flash(_project(tmp_path, name), name, port)
+    assert (desk.state / "upload_flags").read_text() == ""
+
+
 @pytest.mark.parametrize("serial", ["A1", None], ids=["serial number", "no serial number"])
 def test_board_comes_back_under_another_name(desk: Desk, tmp_path: Path, serial: str | None) -> None:
     """The Nano drops into its bootloader (another port), then starts the sketch (a third port)."""
