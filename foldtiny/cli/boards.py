@@ -29,6 +29,7 @@ def boards(as_json: Json = False) -> None:
 @app.command(epilog="Example: foldtiny doctor --board nano33ble")
 def doctor(
     board: Annotated[str | None, typer.Option(help="Look only for what this board needs.")] = None,
+    runtime: Annotated[str, typer.Option(help="tflm: look for what that runtime needs, too.")] = "aot",
     fix_permissions: Annotated[
         bool, typer.Option("--fix-permissions", help="Write udev rules for the boards' ports, after asking.")
     ] = False,
@@ -39,11 +40,13 @@ def doctor(
     from foldtiny.console import ask, print_checks, print_json
     from foldtiny.device import permissions
     from foldtiny.device.doctor import examine
+    from foldtiny.pipeline import DeployRequest
 
     if fix_permissions:
         typer.echo(permissions.fix_permissions(ask))
         return
-    checks = examine([known.get(board)] if board else None)
+    DeployRequest(board="", runtime=runtime).check()
+    checks = examine([known.get(board)] if board else None, runtime=runtime)
     if as_json:
         print_json([check.to_dict() for check in checks])
     else:

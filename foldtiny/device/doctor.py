@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from foldtiny import boards, resources
 from foldtiny.boards import Board
-from foldtiny.device import discover, permissions, platformio, ports, upstream
+from foldtiny.device import cxx, discover, permissions, platformio, ports, upstream
 from foldtiny.device.versions import program_version
 from foldtiny.errors import FoldtinyError
 
@@ -39,13 +39,15 @@ class Check:
         return asdict(self)
 
 
-def examine(only: Sequence[Board] | None = None) -> list[Check]:
+def examine(only: Sequence[Board] | None = None, *, runtime: str = "aot") -> list[Check]:
     """Look at this machine; nothing is changed, no port is opened.
 
     Parameters
     ----------
     only : sequence of Board, optional
         The boards to look for tools for; all of them if not given.
+    runtime : str
+        ``tflm`` looks for C++ compilers too.
     """
     wanted = list(only) if only is not None else list(boards.load_all().values())
     return [
@@ -53,6 +55,7 @@ def examine(only: Sequence[Board] | None = None) -> list[Check]:
         *_packages(),
         _scons(),
         *_twins(wanted),
+        *(_cxx(wanted) if runtime == "tflm" else ()),
         _host_compiler(),
         *_real_boards(wanted),
         *_ports(),
@@ -101,6 +104,24 @@ def _twins(wanted: Sequence[Board]) -> Iterator[Check]:
             yield Check(
                 program, "fail", f"not installed; {who} needs it", f"apt-get install {' '.join(packages[program])}"
             )
+
+
+def _cxx(wanted: Sequence[Board]) -> Iterator[Check]:
+    """What the runtime tflm needs beside a tree of TFLite Micro."""
+    done: set[str] = set()
+    for board in wanted:
+        spec = board.simulator.cxx
+        if spec is None:
+            found = "its twin has no C++ library: --runtime tflm is for the real board"
+            yield Check(f"{board.name} C++", "warn", found, "use --runtime aot, or the twin of another board")
+        elif spec.compiler not in done:
+            done.add(spec.compiler)
+            missing = cxx.lacking(board)
+            mend = f"apt-get install {' '.join(spec.packages)}"
+            if missing is None:
+                yield Check(spec.compiler, "ok", program_version(spec.compiler))
+            else:
+                yield Check(spec.compiler, "fail", f"{missing} is not installed; --runtime tflm needs it", mend)
 
 
 def _host_compiler() -> Check:

@@ -58,6 +58,27 @@ def test_all_well(machine: Path) -> None:
     assert done.exit_code == 0 and "all ok" in done.stdout
 
 
+def test_cxx_matters_only_to_those_who_ask(machine: Path) -> None:
+    assert not [check for check in doctor.examine() if "++" in check.name]
+    # A compiler that has its library, and one that prints the bare name back.
+    (machine / "aarch64-linux-gnu-g++").write_text("#!/bin/sh\necho /usr/lib/libstdc++.a\n")
+    (machine / "arm-none-eabi-g++").write_text("#!/bin/sh\necho libstdc++.a\n")
+    for name in ("aarch64-linux-gnu-g++", "arm-none-eabi-g++"):
+        (machine / name).chmod(0o755)
+    found = {check.name: check for check in doctor.examine(runtime="tflm") if "C++" in check.name or "++" in check.name}
+    assert found["aarch64-linux-gnu-g++"].status == "ok"
+    assert found["arm-none-eabi-g++"] == Check(
+        "arm-none-eabi-g++",
+        "fail",
+        "the C++ library of arm-none-eabi-g++ is not installed; --runtime tflm needs it",
+        "apt-get install gcc-arm-none-eabi libstdc++-arm-none-eabi-newlib",
+    )
+    assert found["esp-eye C++"].status == "warn"
+    done = CliRunner().invoke(app, ["doctor", "--runtime", "tflm", "--board", "jetson-nano"])
+    assert done.exit_code == 0 and "aarch64-linux-gnu-g++" in done.stdout
+    assert CliRunner().invoke(app, ["doctor", "--runtime", "tfml"]).exit_code != 0
+
+
 def test_missing_compiler(machine: Path) -> None:
     (machine / "arm-none-eabi-gcc").unlink()
     check = _line("arm-none-eabi-gcc")

@@ -45,7 +45,8 @@ def test_project_is_whole(tmp_path: Path, name: str) -> None:
     assert (folder / "platform" / "boards" / f"{board.simulator.board}.json").is_file()
     readme = (folder / "README.md").read_text()
     assert f"pio run -e {board.simulator.environment}" in readme and "bag, boot" in readme
-    assert "{{" not in readme and "{%" not in readme
+    assert "{" not in readme  # of the template, and of the simulator's command line
+    assert ("PlatformIO downloads" in readme) == (board.hardware is not None) and "no network" in readme
 
 
 def test_esp_eye_has_its_own_board_and_one_partition(tmp_path: Path) -> None:
