@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from foldtiny._callable import callable_package
 from foldtiny.bench.benchmark import bench
 from foldtiny.bench.cell import Cell
 from foldtiny.bench.matrix import Matrix, expand, load
@@ -9,3 +10,5 @@ from foldtiny.bench.records import latest, read
 from foldtiny.bench.run import Outcome, Pool, Summary, run
 
 __all__ = ["Cell", "Matrix", "Outcome", "Pool", "Summary", "bench", "expand", "latest", "load", "read", "run"]
+
+callable_package(__name__)

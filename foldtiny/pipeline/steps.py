@@ -143,7 +143,7 @@ def compile_project(
     """
     from foldtiny import project
 
-    compiled, optimized = _compile(content, board, optimize, profile, fuse)
+    compiled, optimized = compile_model(content, board, optimize, profile, fuse)
     if plot_memory is not None:
         from foldtiny.aot import picture
 
@@ -173,7 +173,7 @@ def compile_project(
     return StageOutput(result, summary, files)
 
 
-def _compile(content: bytes, board: Board, optimize: str, profile: bool, fuse: bool) -> tuple[CompiledModel, str]:
+def compile_model(content: bytes, board: Board, optimize: str, profile: bool, fuse: bool) -> tuple[CompiledModel, str]:
     """Compile, and with ``auto`` decide: for speed where there is room on the board, otherwise for size."""
     from foldtiny import aot
 
