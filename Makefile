@@ -1,6 +1,7 @@
 # Two commands for a fresh Debian or Ubuntu machine with Python 3.11:
 #
 #   make deploy [BOARD=esp-eye] [SPARSITY=0.25]    install what is missing, then fold, compile and run on the board
+#   make table2                                    install what is missing, then the poster's Table 2, theirs and ours
 #   make test                                      install what is missing, then run every check and test
 #   make bench                                     print what the kernels cost, with the goals beside it
 #   make docs                                      build the documentation site into build/site
@@ -23,10 +24,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-deploy
 READY_TEST := $(VENV)/.ready-test
 
-.PHONY: deploy test setup setup-test check fast slow docs bench format clean
+.PHONY: deploy table2 test setup setup-test check fast slow docs bench format clean
 
 deploy: $(READY)
 	$(BIN)/foldtiny deploy --board $(BOARD) --sparsity $(SPARSITY)
+
+table2: $(READY)
+	$(BIN)/foldtiny table2
 
 test: check docs fast slow
 
