@@ -148,6 +148,10 @@ class DeployRequest:
         if self.runtime != "tflm" and (self.tflm_source is not None or self.tflm_arena is not None):
             option = "--tflm-source" if self.tflm_source is not None else "--tflm-arena"
             raise UsageError(f"{option} goes with --runtime tflm", "add it, or leave the option out")
+        if self.runtime == "tflm" and not self.fuse:
+            raise UsageError(
+                "--no-fuse goes with --runtime aot", "leave it out: TFLite Micro runs each operator as it is anyway"
+            )
         if self.tflm_arena is not None and not 0 < self.tflm_arena <= MOST_ARENA_BYTES:
             raise UsageError(
                 f"--tflm-arena is {self.tflm_arena} (allowed: 1 to {MOST_ARENA_BYTES})",

@@ -42,3 +42,11 @@ def test_wrong_fold_options(options: FoldOptions, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         DeployRequest(board="esp-eye", folding=options).check()
     assert str(caught.value).startswith(text)
+
+
+def test_an_interpreter_fuses_nothing_anyway() -> None:
+    with pytest.raises(UsageError) as caught:
+        DeployRequest(board="nano33ble", runtime="tflm", fuse=False).check()
+    assert str(caught.value) == (
+        "--no-fuse goes with --runtime aot; leave it out: TFLite Micro runs each operator as it is anyway"
+    )
