@@ -48,7 +48,7 @@ def assert_fold_undoes_widening(model: nn.Module, inputs: torch.Tensor, seed: in
 
 @pytest.mark.parametrize("method", METHODS)
 @settings(
-    max_examples=15,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     derandomize=True,
