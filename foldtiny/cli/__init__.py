@@ -5,8 +5,8 @@ One file for each family of commands; importing it registers them, in the order 
 
 from __future__ import annotations
 
-from foldtiny.cli import deploy, bench, report, table2, boards, steps  # isort: skip
+from foldtiny.cli import deploy, bench, report, table2, boards, steps, figures  # isort: skip
 from foldtiny.cli.app import app, parse_shape
 from foldtiny.cli.main import main
 
-__all__ = ["app", "bench", "boards", "deploy", "main", "parse_shape", "report", "steps", "table2"]
+__all__ = ["app", "bench", "boards", "deploy", "figures", "main", "parse_shape", "report", "steps", "table2"]
