@@ -241,6 +241,24 @@ static int fw_reset(const fw_frame *request) {
     return 0;
 }
 
+__attribute__((weak)) bool fw_port_is_guest(void) {
+    return false;
+}
+
+__attribute__((weak)) void fw_port_leave(void) {}
+
+static int fw_leave(const fw_frame *request) {
+    if (!fw_port_is_guest()) {
+        return FW_ERROR_REQUEST;
+    }
+    if (request->length != 0) {
+        return FW_ERROR_LENGTH;
+    }
+    fw_reply(request, 0);
+    fw_port_leave();
+    return 0;
+}
+
 static int fw_dispatch(const fw_frame *request) {
     switch (request->type) {
         case FW_REQUEST_HELLO:
@@ -257,6 +275,8 @@ static int fw_dispatch(const fw_frame *request) {
             return fw_stack(request);
         case FW_REQUEST_RESET:
             return fw_reset(request);
+        case FW_REQUEST_LEAVE:
+            return fw_leave(request);
         default:
             return FW_ERROR_REQUEST;
     }

@@ -16,6 +16,7 @@ typedef enum {
     FW_REQUEST_PROFILE = 0x05,
     FW_REQUEST_STACK = 0x06,
     FW_REQUEST_RESET = 0x07,
+    FW_REQUEST_LEAVE = 0x08,
     FW_REPLY = 0x80,   /* added to the request's type */
     FW_RUNNING = 0x8F, /* a RUN has begun; its reply follows */
     FW_NAK = 0xFF

@@ -25,6 +25,7 @@ class Request(IntEnum):
     PROFILE = 0x05
     STACK = 0x06
     RESET = 0x07
+    LEAVE = 0x08
 
 
 REPLY = 0x80

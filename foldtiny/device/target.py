@@ -119,11 +119,6 @@ def _named(board: Board, port: str, serial: str | None) -> Connected:
 
 
 def _check_flash(board: Board, connected: Connected, flash: bool) -> None:
-    if flash and board.hardware is None:
-        raise UsageError(
-            f"a {board.name} is not flashed over a serial port",
-            "flash and measure it with --port ssh://USER@HOST",
-        )
     if not flash and discover.in_bootloader(connected, board):
         raise LinkError(
             f"the {board.name} on {connected.port} waits in its bootloader, where no model runs",

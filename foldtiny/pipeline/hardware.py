@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from foldtiny.device import build_remote, power, ssh
+from foldtiny.device import build_remote, console, power, ssh
 from foldtiny.device import flash as flashing
 from foldtiny.device.link import Device
 from foldtiny.device.measure import check
@@ -32,6 +32,12 @@ def environment(project: Project, target: Target, model_hash: str, reporter: Rep
                 f"the {board.name} on {target.port} says that it is a simulated twin: its figures are not a board's"
             )
     return (project.environments["hardware"] if real else None) or board.simulator.environment
+
+
+def _copied(port: str, machine: ssh.Machine) -> StageOutput:
+    about = ", ".join(part for part in (machine.model, machine.governor and f"governor {machine.governor}") if part)
+    summary = f"copied to {port}{f' ({about})' if about else ''}"
+    return StageOutput({"port": port, "serial": None, "machine": machine.to_dict()}, summary)
 
 
 def build_there(project: Project, url: str, elf: Path, flags: Sequence[str], progress: ProgressFn) -> StageOutput:
@@ -62,10 +68,9 @@ def flash(project: Project, environment: str, target: Target, program: Path, pro
     """Write the firmware onto the board; the result names the port on which it came back."""
     if target.connected is None:
         assert target.port is not None
-        machine = ssh.copy(target.port, program)
-        about = ", ".join(part for part in (machine.model, machine.governor and f"governor {machine.governor}") if part)
-        summary = f"copied to {target.port}{f' ({about})' if about else ''}"
-        return StageOutput({"port": target.port, "serial": None, "machine": machine.to_dict()}, summary)
+        return _copied(target.port, ssh.copy(target.port, program))
+    if project.board.hardware is None:
+        return _copied(target.port or "", console.start(target.connected.port, program, progress=progress))
     after = flashing.flash(project, environment, target.connected, progress=progress)
     moved = f", which came back as {after.port}" if after.port != target.port else ""
     result = {"port": after.port, "serial": after.serial, "flashed_through": target.port}

@@ -85,9 +85,6 @@ def test_several_boards(desk: Desk, tmp_path: Path) -> None:
          "a board behind socket://x:1 cannot be flashed from here; put the firmware on it there, with "
          "`pio run -e esp-eye -t upload`, and repeat with --no-flash"),
         ("esp-eye", "rfc2217://x:1", "X", False, 2, "--serial chooses among the boards of this machine"),
-        ("jetson-nano", "DIR/other", None, True, 2,
-         "a jetson-nano is not flashed over a serial port; flash and measure it with --port ssh://USER@HOST",
-        ),
     ],
 )  # fmt: skip
 def test_one_sentence(
@@ -103,6 +100,12 @@ def test_one_sentence(
 def test_remote_ports_are_measured_without_flashing(desk: Desk) -> None:
     target = choose(EYE, "socket://10.0.0.1:7777", flash=False)
     assert (target.port, target.connected, target.flash) == ("socket://10.0.0.1:7777", None, False)
+
+
+def test_a_linux_boards_console(desk: Desk, tmp_path: Path) -> None:
+    desk.listed = [usb(_file(tmp_path, "adapter"), 0x0403, 0x6001)]
+    target = choose(boards.get("jetson-nano"), str(tmp_path / "adapter"))
+    assert target.flash and target.port == str(tmp_path / "adapter") and target.connected is not None
 
 
 def test_no_flash_and_a_board_in_its_bootloader(desk: Desk, tmp_path: Path) -> None:

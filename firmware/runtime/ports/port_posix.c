@@ -21,12 +21,27 @@
  */
 uint8_t fw_stack_memory[FW_STACK_BYTES] __attribute__((aligned(16)));
 
+/* The terminal as it was, where the link is one. */
+static struct termios fw_terminal;
+static bool fw_on_terminal;
+
 void fw_port_init(void) {
-    struct termios mode;
-    if (tcgetattr(STDIN_FILENO, &mode) == 0) {
+    if (tcgetattr(STDIN_FILENO, &fw_terminal) == 0) {
+        fw_on_terminal = true;
+        struct termios mode = fw_terminal;
         cfmakeraw(&mode);
         tcsetattr(STDIN_FILENO, TCSANOW, &mode);
     }
+}
+
+bool fw_port_is_guest(void) {
+    return fw_on_terminal;
+}
+
+void fw_port_leave(void) {
+    tcdrain(STDOUT_FILENO);
+    tcsetattr(STDIN_FILENO, TCSANOW, &fw_terminal);
+    exit(EXIT_SUCCESS);
 }
 
 int fw_port_read(void) {
