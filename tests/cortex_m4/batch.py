@@ -26,6 +26,7 @@ ROUTINES = (
     "ft_gemm_wide_full",
     "ft_gemm_wide_first",
 )
+SHARED = [f"{steps}_{e}" for steps in (8, 16, 32) for e in (8, 10, 12, 14, 16)]
 CALLS = {
     "ft_cm4_fully_connected_s8($params, ft_rows_half,": 62,
     "ft_cm4_fully_connected_s8($params, ft_rows_wide,": 63,
@@ -44,7 +45,7 @@ CALLS = {
     "ft_cm4_winograd_5x5_s8($params, ft_squares_2_relu": 258,
     "ft_cm4_winograd_5x5_s8($params, ft_squares_2_full": 259,
 }
-SWEEPS = [f"{kind}_{tail}_{e}" for kind in ("even", "two") for e in range(4, 20, 2) for tail in ("relu", "full")]
+SWEEPS = [f"{kind}_{tail}_{e}" for kind in ("one", "two") for e in range(4, 20, 2) for tail in ("relu", "full")]
 """The numbers by which ``kernels.c`` knows the calls."""
 
 
@@ -69,9 +70,13 @@ class Outcome:
 
 def _kind(kernel: Kernel) -> int:
     for index, name in enumerate(ROUTINES):
-        for number, windows in enumerate(("half", "wide", "weave")):
+        for number, windows in enumerate(("half", "wide", "weave", "3x9")):
             if f" {name}, " in kernel.call and f" ft_cm4_windows_{windows}," in kernel.call:
                 return index + number * len(ROUTINES)
+    for index, routine in enumerate(SHARED):
+        for number, windows in enumerate(("wide", "weave", "3x9")):
+            if f" ft_gemm_shared_{routine}, " in kernel.call and f" ft_cm4_windows_{windows}," in kernel.call:
+                return 320 + index + number * len(SHARED)
     for index, routine in enumerate(SWEEPS):
         if f" ft_sweep_{routine}," in kernel.call:
             return 128 + index

@@ -87,6 +87,8 @@ def conv_2d(rng: Rng) -> Conv2D:
     if rng.integers(12) == 0:
         k_h, k_w = 10, 4
     in_c = int(rng.choice([1, 2, 3, 4, 5, 7, 8, 12, 14, 16, 20, 24]))
+    if rng.integers(12) == 0:
+        k_h, k_w, in_c = 3, 3, 3  # first layers of colour images
     out_c = int(rng.choice([1, 2, 3, 4, 5, 8, 9, 16]))
     strides = (1, 1) if rng.integers(2) else (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
     area = window(rng, k_h, k_w, strides, bool(rng.integers(2)))
@@ -181,7 +183,7 @@ def _pool(rng: Rng, out_h: int, out_w: int) -> tuple[Window, tuple[int, int]]:
 def fully_connected(rng: Rng) -> FullyConnected:
     """Return a fully connected layer of one vector or a few."""
     rows = int(rng.choice([1, 1, 2, 3]))
-    depth, outputs = int(rng.integers(1, 150)), int(rng.integers(1, 24))
+    depth, outputs = int(rng.integers(4, 150)), int(rng.integers(1, 80))
     if rows > 1 and rng.integers(4):
         depth = -(-depth // 4) * 4
     if rng.integers(8) == 0:

@@ -30,6 +30,11 @@ static uint8_t work[GUARD + MAX_BYTES + GUARD] __attribute__((aligned(16)));
 static const ft_gemm_routine routines[] = {ft_gemm_half_relu, ft_gemm_half_full, ft_gemm_half_first,
                                            ft_gemm_wide_relu, ft_gemm_wide_full, ft_gemm_wide_first};
 
+#define SHARED_ALL(steps)                                                                 \
+    ft_gemm_shared_##steps##_8, ft_gemm_shared_##steps##_10, ft_gemm_shared_##steps##_12, \
+        ft_gemm_shared_##steps##_14, ft_gemm_shared_##steps##_16
+static const ft_gemm_routine shared[] = {SHARED_ALL(8), SHARED_ALL(16), SHARED_ALL(32)};
+
 // Numbers of the calls that are no convolutions; those with one routine each come first.
 enum {
     ROUTINES = 6,
@@ -43,35 +48,39 @@ enum {
     MEAN,
     SWEEPS = 128,
     TILES = 192,
-    SQUARES = 256
+    SQUARES = 256,
+    SHARED = 320,
+    SHARED_ROUTINES = 15
 };
 
 // Those of stride 2 follow the others.
-#define SWEEP(e)                                       \
-    {ft_sweep_even_relu_##e, ft_sweep_odd_relu_##e}, { \
-        ft_sweep_even_full_##e, ft_sweep_odd_full_##e  \
-    }
-#define SWEEP_TWO(e)              \
-    {ft_sweep_two_relu_##e, 0}, { \
-        ft_sweep_two_full_##e, 0  \
-    }
-static const ft_sweep_routine sweeps[][2] = {
-    SWEEP(4),      SWEEP(6),      SWEEP(8),      SWEEP(10),     SWEEP(12),    SWEEP(14),
-    SWEEP(16),     SWEEP(18),     SWEEP_TWO(4),  SWEEP_TWO(6),  SWEEP_TWO(8), SWEEP_TWO(10),
-    SWEEP_TWO(12), SWEEP_TWO(14), SWEEP_TWO(16), SWEEP_TWO(18),
-};
+#define SWEEP(kind, e) ft_sweep_##kind##_relu_##e, ft_sweep_##kind##_full_##e
+#define SWEEP_ALL(kind)                                                                                \
+    SWEEP(kind, 4), SWEEP(kind, 6), SWEEP(kind, 8), SWEEP(kind, 10), SWEEP(kind, 12), SWEEP(kind, 14), \
+        SWEEP(kind, 16), SWEEP(kind, 18)
+static const ft_sweep_routine sweeps[] = {SWEEP_ALL(one), SWEEP_ALL(two)};
 
 static const ft_squares_routine squares[] = {ft_squares_0_relu, ft_squares_0_full, ft_squares_2_relu,
                                              ft_squares_2_full};
 
 static void call(const header *h, const void *p, const int32_t *first, const int32_t *second,
                  const int8_t *in0, const int8_t *in1, int8_t *out, void *scratch) {
-    if (h->kind < 3 * ROUTINES) {
-        static const ft_cm4_widen windows[] = {ft_cm4_windows_half, ft_cm4_windows_wide,
-                                               ft_cm4_windows_weave};
+    if (h->kind < 4 * ROUTINES) {
+        const int32_t wide = h->kind % ROUTINES >= 3, source = ((const ft_cm4_conv_2d *)p)->source;
+        static const ft_cm4_taking takes[] = {
+            0, 0, ft_cm4_take_bytes, ft_cm4_take_bytes, ft_cm4_take_half, ft_cm4_take_wide};
+        static const ft_cm4_widen windows[] = {ft_cm4_windows_half, ft_cm4_windows_wide, ft_cm4_windows_weave,
+                                               ft_cm4_windows_3x9};
         ft_cm4_conv_2d_s8(p, h->second ? ft_cm4_pooled : ft_cm4_pixels, routines[h->kind % ROUTINES],
-                          h->kind % ROUTINES < 3 ? ft_gemm_half_max : ft_gemm_wide_max,
-                          windows[h->kind / ROUTINES], first, h->second ? second : 0, in0, out, scratch);
+                          wide ? ft_gemm_wide_max : ft_gemm_half_max, windows[h->kind / ROUTINES],
+                          takes[source * 2 + wide], first, h->second ? second : 0, in0, out, scratch);
+    } else if (h->kind >= SHARED) {
+        static const ft_cm4_widen windows[] = {ft_cm4_windows_wide, ft_cm4_windows_weave, ft_cm4_windows_3x9};
+        static const ft_cm4_taking takes[] = {0, ft_cm4_take_bytes, ft_cm4_take_wide};
+        const uint32_t number = h->kind - SHARED;
+        ft_cm4_conv_2d_s8(p, ft_cm4_pixels, shared[number % SHARED_ROUTINES], 0,
+                          windows[number / SHARED_ROUTINES], takes[((const ft_cm4_conv_2d *)p)->source],
+                          first, 0, in0, out, scratch);
     } else if (h->kind == ROWS_HALF) {
         ft_cm4_fully_connected_s8(p, ft_rows_half, ft_cm4_run_half, first, in0, out, scratch);
     } else if (h->kind == ROWS_WIDE) {
@@ -93,8 +102,9 @@ static void call(const header *h, const void *p, const int32_t *first, const int
     } else if (h->kind >= TILES) {
         ft_cm4_winograd_s8(p, h->kind == TILES ? ft_tiles_relu : ft_tiles_full, first, in0, out, scratch);
     } else {
-        const ft_sweep_routine *sweep = sweeps[h->kind - SWEEPS];
-        ft_cm4_depthwise_3x3_s8(p, sweep[0], sweep[1], (const int8_t *)first, second, in0, out, scratch);
+        // One array of constants: channels are ready to use.
+        ft_cm4_depthwise_3x3_s8(p, sweeps[h->kind - SWEEPS], h->second ? (const int8_t *)first : 0,
+                                h->second ? second : first, in0, out, scratch);
     }
 }
 

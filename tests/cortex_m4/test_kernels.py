@@ -95,4 +95,4 @@ def test_most_layers_are_specialised(record_property: Callable[[str, object], No
     for name in KINDS:
         special, plain = COUNTS[f"{name}, special"], COUNTS[f"{name}, left to the plain kernel"]
         assert special >= 2 * PER_IMAGE
-        assert plain < special / 3
+        assert plain < special / 2  # for size, small fully connected layers go to the plain kernel

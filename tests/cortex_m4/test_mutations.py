@@ -116,8 +116,9 @@ def _layers(rng: np.random.Generator) -> Iterator[tuple[str, Kernel, Any, Any]]:
             weights=draw.weights(np.random.default_rng(1), (3, 3, 4)),
             **_numbers(rng, 4, 9, zero),
         )
-        kernel = depthwise_conv_2d.specialise(depthwise, "size")
-        yield f"depthwise {zero}", kernel, depthwise, arithmetic.depthwise_conv_2d
+        for optimize in ("size", "speed"):
+            kernel = depthwise_conv_2d.specialise(depthwise, optimize)
+            yield f"depthwise {zero} {optimize}", kernel, depthwise, arithmetic.depthwise_conv_2d
 
 
 def _mutants(kernel: Kernel) -> Iterator[tuple[str, Kernel]]:

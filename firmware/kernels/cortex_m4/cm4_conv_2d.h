@@ -32,11 +32,15 @@ typedef struct {
     int16_t skip, pairs, rest, in_zero, out_min, out_max;
 } ft_cm4_conv_2d;
 
+// How a row of the image gets into one of the ring; 0 where there is none.
+typedef void (*ft_cm4_taking)(const ft_cm4_conv_2d *p, const int8_t *from, int8_t *to);
+
 // What a layer's run carries along. Row 0 is the first kernel row of the first convolution row in work.
 typedef struct {
     const ft_cm4_conv_2d *p;
     ft_gemm_routine routine, more;  // pooling begins with `routine` and goes on with `more`
     ft_cm4_widen widen;
+    ft_cm4_taking take;
     const int32_t *rescale;  // pooling's rescaling constants
     const void *stream;
     const int8_t *in;
@@ -81,27 +85,27 @@ static inline void ft_cm4_copy(const int8_t *from, int8_t *to, int32_t bytes) {
     }
 }
 
-// Takes an input row into the ring; rows below the image are padding.
-static __attribute__((noinline, unused)) void ft_cm4_take(const ft_cm4_conv *s, int32_t y, int8_t *row) {
-    const ft_cm4_conv_2d *p = s->p;
-    const int8_t *from = s->in + y * p->in_bytes;
-    uint32_t *to = (uint32_t *)(void *)(row + p->left);
-    if (y >= p->in_h) {
-        ft_cm4_fill(p, row, p->row_bytes);
-    } else if (p->source == FT_CM4_BYTES) {
-        ft_cm4_copy(from, row + p->left, p->in_bytes);
-    } else if (p->wide) {
-        ft_cm4_run_wide(from, to, p->in_bytes / 4, 0);
-    } else {
-        ft_cm4_run_half(from, to, p->in_bytes / 4, 0);
-    }
+// Takes a row of the image into a row of the ring: as it is, or widened.
+static __attribute__((noinline, unused)) void ft_cm4_take_bytes(const ft_cm4_conv_2d *p, const int8_t *from,
+                                                                int8_t *to) {
+    ft_cm4_copy(from, to, p->in_bytes);
+}
+
+static __attribute__((noinline, unused)) void ft_cm4_take_wide(const ft_cm4_conv_2d *p, const int8_t *from,
+                                                               int8_t *to) {
+    ft_cm4_run_wide(from, (uint32_t *)(void *)to, p->in_bytes / 4, 0);
+}
+
+static __attribute__((noinline, unused)) void ft_cm4_take_half(const ft_cm4_conv_2d *p, const int8_t *from,
+                                                               int8_t *to) {
+    ft_cm4_run_half(from, (uint32_t *)(void *)to, p->in_bytes / 4, 0);
 }
 
 // Makes the rows from input row `first` on reachable. The ring starts as padding, which serves the rows above
 // the image.
 FT_SELDOM void ft_cm4_rows(ft_cm4_conv *s, int32_t first) {
     const ft_cm4_conv_2d *p = s->p;
-    if (p->source == FT_CM4_DIRECT) {
+    if (!s->take) {
         for (int32_t i = 0, y = first; i < p->rows; i++, y++) {
             s->row[i] = y < 0 || y >= p->in_h ? s->ring : s->in + y * p->in_bytes;
         }
@@ -113,7 +117,12 @@ FT_SELDOM void ft_cm4_rows(ft_cm4_conv *s, int32_t first) {
         int8_t *row = s->ring + slot * p->row_bytes;
         s->row[i] = row;
         if (y >= s->loaded) {
-            ft_cm4_take(s, y, row);
+            // Rows below the image are padding.
+            if (y < p->in_h) {
+                s->take(p, s->in + y * p->in_bytes, row + p->left);
+            } else {
+                ft_cm4_fill(p, row, p->row_bytes);
+            }
             s->loaded = y + 1;
         }
         slot = slot + 1 < p->rows ? slot + 1 : 0;
@@ -198,13 +207,15 @@ static __attribute__((noinline, unused)) void ft_cm4_pixels(ft_cm4_conv *s, int3
 
 // `body` is ft_cm4_pixels or, with `more` and the constants `rescale`, ft_cm4_pooled.
 FT_SELDOM void ft_cm4_conv_2d_s8(const ft_cm4_conv_2d *p, ft_cm4_body body, ft_gemm_routine routine,
-                                 ft_gemm_routine more, ft_cm4_widen widen, const void *stream,
-                                 const int32_t *rescale, const int8_t *in, int8_t *out, void *scratch) {
+                                 ft_gemm_routine more, ft_cm4_widen widen, ft_cm4_taking take,
+                                 const void *stream, const int32_t *rescale, const int8_t *in, int8_t *out,
+                                 void *scratch) {
     ft_cm4_conv s;
     s.p = p;
     s.routine = routine;
     s.more = more;
     s.widen = widen;
+    s.take = take;
     s.rescale = rescale;
     s.stream = stream;
     s.in = in;

@@ -43,11 +43,10 @@ typedef void (*ft_gemm_routine)(const uint32_t *x, const void *stream, void *out
 // clang-format off
 #define FT_X4(s) s s s s
 #define FT_X8(s) FT_X4(s) FT_X4(s)
-#define FT_X12(s) FT_X8(s) FT_X4(s)
 #define FT_X16(s) FT_X8(s) FT_X8(s)
 
 // Steps in the unrolled loops, and their bytes of code: `skip` is computed from these.
-enum { FT_HALF_STEPS = 12, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_STEP_BYTES = 40 };
+enum { FT_HALF_STEPS = 8, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_STEP_BYTES = 40 };
 
 #define FT_HALF_GROUP(w0, w1)                       \
     "ldm.w r0!, {r6-r9}\n"                          \
@@ -62,7 +61,7 @@ enum { FT_HALF_STEPS = 12, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_
     "smlad r3, " w0 ", r9, r3\n"                    \
     "smlad r5, " w1 ", r9, r5\n"
 #define FT_HALF_STEP "ldm.w r1!, {r10-r12, lr}\n" FT_HALF_GROUP("r10", "r11") FT_HALF_GROUP("r12", "lr")
-#define FT_HALF_BODY FT_X12(FT_HALF_STEP)
+#define FT_HALF_BODY FT_X8(FT_HALF_STEP)
 
 #define FT_WIDE_STEP                                \
     "ldm.w r0!, {r6-r9}\n"                          \
@@ -182,13 +181,32 @@ enum { FT_HALF_STEPS = 12, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_
     FT_MAX("r2", "r3") FT_MAX("r2", "r7")           \
     "str.w r2, [r6]\n"
 
+// The same where all channels of a layer end with one shift, which is part of the instruction.
+#define FT_RESCALE_SHARED(acc, m, c, e)             \
+    "smmla " acc ", " acc ", " m ", " c "\n"        \
+    "ssat " acc ", #8, " acc ", asr #" #e "\n"
+#define FT_TAIL_SHARED(e)                           \
+    "ldm.w r1!, {r6-r9}\n"                          \
+    FT_RESCALE_SHARED("r2", "r6", "r7", e)          \
+    FT_RESCALE_SHARED("r3", "r6", "r7", e)          \
+    FT_RESCALE_SHARED("r4", "r8", "r9", e)          \
+    FT_RESCALE_SHARED("r5", "r8", "r9", e)          \
+    FT_STORE_PAIR
+#define FT_ONE_SHARED(e)                            \
+    "ldm.w r1!, {r6, r7}\n"                         \
+    FT_RESCALE_SHARED("r2", "r6", "r7", e)          \
+    FT_RESCALE_SHARED("r3", "r6", "r7", e)          \
+    FT_STORE_ONE
+
 // Biases: one of each channel, or two where flash is no matter.
 #define FT_START_HALF "ldm.w r1!, {r2, r4}\n" "mov r3, r2\n" "mov r5, r4\n"
 #define FT_START_WIDE "ldm.w r1!, {r2-r5}\n"
 
 // Stack: 0 activations, 4 output, 8 pixel step, 12 output's end, 16 activations' end, 20 where to enter the loop,
 // 24 channels left over. Tails leave the output in r6 and its end in r8.
-#define FT_GEMM(start, body, single, tail, one)     \
+#define FT_LOOP "ldr.w r6, [sp, #16]\n" "cmp r0, r6\n" "bne.w 2b\n"
+#define FT_GEMM(start, body, single, tail, one) FT_GEMM_OF(start, body, FT_LOOP, single, tail, one)
+#define FT_GEMM_OF(start, body, loop, single, tail, one) \
     "push.w {r4-r11, lr}\n"                         \
     "sub sp, #28\n"                                 \
     "ldm.w r3, {r4-r8}\n"                           \
@@ -205,10 +223,7 @@ enum { FT_HALF_STEPS = 12, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_
     "1:\n" start                                    \
     "ldr.w pc, [sp, #20]\n"                         \
     ".balign 4\n"                                   \
-    "2:\n" body                                     \
-    "ldr.w r6, [sp, #16]\n"                         \
-    "cmp r0, r6\n"                                  \
-    "bne.w 2b\n"                                    \
+    "2:\n" body loop                                \
     tail                                            \
     "str.w r6, [sp, #4]\n"                          \
     "cmp r6, r8\n"                                  \
@@ -250,6 +265,27 @@ FT_ROUTINE(ft_gemm_wide_first) {
 FT_ROUTINE(ft_gemm_wide_max) {
     __asm volatile(FT_GEMM(FT_START_WIDE, FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_MAX, FT_ONE_MAX));
 }
+
+// Windows of at most 8 or 16 steps need no loop; longer ones go by 32. One set for each shift; unused ones cost nothing.
+#define FT_WIDE_8 FT_X8(FT_WIDE_STEP)
+#define FT_WIDE_32 FT_X16(FT_WIDE_STEP) FT_X16(FT_WIDE_STEP)
+#define FT_GEMM_SHARED(e)                                                                                            \
+    FT_ROUTINE(ft_gemm_shared_8_##e) {                                                                               \
+        __asm volatile(FT_GEMM_OF(FT_START_WIDE, FT_WIDE_8, "", FT_WIDE_SINGLE, FT_TAIL_SHARED(e), FT_ONE_SHARED(e))); \
+    }                                                                                                                \
+    FT_ROUTINE(ft_gemm_shared_16_##e) {                                                                              \
+        __asm volatile(                                                                                              \
+            FT_GEMM_OF(FT_START_WIDE, FT_WIDE_BODY, "", FT_WIDE_SINGLE, FT_TAIL_SHARED(e), FT_ONE_SHARED(e)));       \
+    }                                                                                                                \
+    FT_ROUTINE(ft_gemm_shared_32_##e) {                                                                              \
+        __asm volatile(                                                                                              \
+            FT_GEMM_OF(FT_START_WIDE, FT_WIDE_32, FT_LOOP, FT_WIDE_SINGLE, FT_TAIL_SHARED(e), FT_ONE_SHARED(e)));    \
+    }
+FT_GEMM_SHARED(8)
+FT_GEMM_SHARED(10)
+FT_GEMM_SHARED(12)
+FT_GEMM_SHARED(14)
+FT_GEMM_SHARED(16)
 // clang-format on
 
 #endif

@@ -72,6 +72,23 @@ FT_WINDOWS(ft_cm4_windows_half, FT_HALF_2, FT_HALF_4)
 FT_WINDOWS(ft_cm4_windows_wide, FT_WIDE_2, FT_WIDE_4)
 // clang-format on
 
+// The same for windows of three rows of nine bytes (3x3 pixels of three channels): the ninth bytes make the
+// first group.
+static __attribute__((noinline, unused)) void ft_cm4_windows_3x9(const ft_cm4_window *w, int32_t at_a,
+                                                                 int32_t at_b, uint32_t *to) {
+    const int8_t *const *row_a = w->row_a, *const *row_b = w->row_b;
+    uint32_t left_a = 0, left_b = 0, *const first = to - 4;
+#pragma GCC unroll 3
+    for (int32_t i = 0; i < 3; i++) {
+        const int8_t *a = row_a[i] + at_a, *b = row_b[i] + at_b;
+        FT_PAIR_2(FT_WIDE_4);
+        left_a |= (uint32_t)(uint8_t)*a << (8 * i);
+        left_b |= (uint32_t)(uint8_t)*b << (8 * i);
+    }
+    ft_cm4_wide(left_a, first);
+    ft_cm4_wide(left_b, first + 2);
+}
+
 // The same from runs that are widened already; these have whole groups only, two or more. In assembly, since
 // the loop over a row is short: what changes rarely lies on the stack.
 // clang-format off

@@ -27,7 +27,16 @@ _FEW_WEIGHTS = 512
 _ODD_WIDTH = 32
 """Rows of fewer pixels than this are computed two together where their number is odd."""
 
-_HALF_STEPS, _HALF_STEP_BYTES = 12, 92
+_NINES = ((3, 2, 1, DIRECT), (3, 2, 1, BYTES))
+"""Windows of 3x3 pixels of three channels, which have a routine of their own."""
+
+SHIFTS = (12, 10, 14, 8, 16)
+"""Final shifts, the usual ones first, for which ``cm4_gemm.h`` has routines that rescale in two instructions."""
+
+_SHARED_STEPS = (8, 16, 32)
+"""Steps in the unrolled loops of these routines."""
+
+_HALF_STEPS, _HALF_STEP_BYTES = 8, 92
 _WIDE_STEPS, _WIDE_STEP_BYTES = 16, 40
 
 
@@ -235,6 +244,9 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
     if constants is None or not (wide or packing.half_fits(grouped)):
         return None
     tail = "max" if pooled else "relu" if int(layer.clamp[0]) >= layer.out_zero else "full"
+    shared = _shared(layer, bounds) if wide and tail == "relu" else None
+    if shared is not None:
+        constants, tail = shared, "shared"
     if tail == "full" and not wide and not all(c.corrected for c in constants):
         return None
     stream = _stream(bias, grouped, constants, wide, tail)
@@ -242,13 +254,20 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
     if pooled:
         arrays["rescaling"] = Constant("int32_t", np.array([c.words(d=True) for c in constants], dtype=np.int32))
     routine = f"ft_gemm_{'wide' if wide else 'half'}_{'first' if pooled else tail}"
+    if shared is not None:
+        steps = next((s for s in _SHARED_STEPS if shape.groups <= s), _SHARED_STEPS[-1])
+        routine = f"ft_gemm_shared_{steps}_{shared[0].e}"
+        parameters["skip"] = (-shape.groups % steps) * _WIDE_STEP_BYTES
     body = "ft_cm4_pooled" if pooled else "ft_cm4_pixels"
     more, last = (routine.replace("first", "max"), "$rescaling") if pooled else ("0", "0")
+    take = {DIRECT: "0", BYTES: "ft_cm4_take_bytes", WORDS: f"ft_cm4_take_{'wide' if wide else 'half'}"}[shape.source]
     widen = "weave" if shape.source == WORDS else "wide" if wide else "half"
+    if wide and not pooled and (layer.window.k_h, shape.whole, shape.last, shape.source) in _NINES:
+        widen = "3x9"
     return Kernel(
         title=_title(shape, wide),
         headers=("cm4_conv_2d.h",),
-        call=f"ft_cm4_conv_2d_s8($params, {body}, {routine}, {more}, ft_cm4_windows_{widen},\n"
+        call=f"ft_cm4_conv_2d_s8($params, {body}, {routine}, {more}, ft_cm4_windows_{widen}, {take},\n"
         f"                  $stream, {last}, $in0, $out0, $scratch);",
         params=Params("ft_cm4_conv_2d", parameters),
         constants=arrays,
@@ -258,6 +277,13 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
     )
 
 
+def _shared(layer: Conv2D, bounds: NDArray[np.int64]) -> list[rescaling.Channel] | None:
+    """Return constants under which all channels end with one shift, where there are any."""
+    assert layer.rescale is not None
+    found = (rescaling.channels_sharing(layer.rescale, layer.out_zero, bounds, shift) for shift in SHIFTS)
+    return next((constants for constants in found if constants is not None), None)
+
+
 def _stream(
     bias: NDArray[np.int64],
     grouped: NDArray[np.int64],
@@ -265,7 +291,7 @@ def _stream(
     wide: bool,
     tail: str,
 ) -> NDArray[np.int32]:
-    rescale = [] if tail == "max" else [c.words(d=wide and tail == "full") for c in constants]
+    rescale = [] if tail == "max" else [c.words(d=wide and tail == "full", e=tail != "shared") for c in constants]
     if wide:
         words = packing.wide_words(grouped, constants).reshape(len(constants), -1)
         return packing.stream(packing.wide_bias(bias, constants), words, rescale, width=2, block=2, repeat=2)

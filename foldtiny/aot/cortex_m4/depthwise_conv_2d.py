@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from foldtiny.aot.cortex_m4 import rescaling
+from foldtiny.aot.cortex_m4 import packing, rescaling
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.depthwise_conv_2d import DepthwiseConv2D
 
-STEPS, RELU_BYTES, FULL_BYTES, LOAD_BYTES, SIGNS = 4, 48, 60, 4, 256
-"""FT_SWEEP_STEPS and the like of ``cm4_depthwise_3x3.h``."""
+STEPS, ONE_BYTES, TWO_BYTES, SIGNS = 6, 60, 36, 256
+"""FT_SWEEP_STEPS and the like of ``cm4_sweep.h`` and ``cm4_depthwise_3x3.h``."""
 
 SHIFTS = (12, 10, 14, 8, 16, 6, 18, 4)
 """Final shifts that there are routines for, the usual ones first, so that layers share code."""
 
-_CHANNEL_BYTES, _COLUMN_BYTES = 72, 64
+_CHANNEL_BYTES, _COLUMN_BYTES = 40, 80
+
+_WIDE_FIELDS = ("line_step", "out_line_step")
+"""Parameters that have 32 bits in the struct."""
 
 
 def specialise(layer: Layer, optimize: str) -> Kernel | None:
-    """Return the kernel of an int8 3x3 layer with stride 1 or 2 and at least four channels."""
+    """Return the kernel of an int8 3x3 layer with stride 1 or 2 and at least four channels.
+
+    ``size`` keeps weights int8 and widens them in every run; ``speed`` has them ready in flash.
+    """
     if not isinstance(layer, DepthwiseConv2D) or layer.rescale is None or not _supported(layer):
         return None
     weights = layer.weights.astype(np.int64).reshape(9, layer.out_c).T
@@ -27,25 +34,49 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     if found is None:
         return None
     shift, channels = found
-    relu = int(layer.clamp[0]) >= layer.out_zero
-    tail = f"{'relu' if relu else 'full'}_{shift}"
-    table = [[c.m, c.c, c.bits | (SIGNS if c.d else 0), int(b) << c.bits] for c, b in zip(channels, bias, strict=True)]
-    by_rows = layer.out_w >= layer.out_h
-    stride = layer.window.stride_h
-    even, odd = (f"ft_sweep_even_{tail}", f"ft_sweep_odd_{tail}") if stride == 1 else (f"ft_sweep_two_{tail}", "0")
+    relu, by_rows = int(layer.clamp[0]) >= layer.out_zero, layer.out_w >= layer.out_h
+    if optimize == "speed":
+        constants = {"channels": Constant("int32_t", _ready(weights, bias, channels, by_rows, relu))}
+    else:
+        table = [
+            [c.m, c.c, c.bits | (SIGNS if c.d else 0), int(b) << c.bits] for c, b in zip(channels, bias, strict=True)
+        ]
+        constants = {
+            "weights": Constant("int8_t", layer.weights.astype(np.int8)),
+            "channels": Constant("int32_t", np.array(table, dtype=np.int64).astype(np.int32)),
+        }
+    parameters = _params(layer, by_rows)
+    if any(abs(v) >= 1 << 15 for name, v in parameters.items() if name not in _WIDE_FIELDS):
+        return None
+    words = constants["channels"].values.size // layer.out_c
+    routine = f"ft_sweep_{'one' if layer.window.stride_h == 1 else 'two'}_{'relu' if relu else 'full'}_{shift}"
+    own = 4 * _CHANNEL_BYTES if "weights" in constants else 0
     return Kernel(
         title=f"SMLAD on pairs of {'rows' if by_rows else 'columns'}",
         headers=("cm4_depthwise_3x3.h",),
-        call=f"ft_cm4_depthwise_3x3_s8($params, {even}, {odd}, $weights, $channels,\n"
+        call=f"ft_cm4_depthwise_3x3_s8($params, {routine}, {'$weights' if own else '0'}, $channels,\n"
         "                        $in0, $out0, $scratch);",
-        params=Params("ft_cm4_depthwise_3x3", _params(layer, by_rows, relu)),
-        constants={
-            "weights": Constant("int8_t", layer.weights.astype(np.int8)),
-            "channels": Constant("int32_t", np.array(table, dtype=np.int64).astype(np.int32)),
-        },
-        scratch_bytes=4 * _CHANNEL_BYTES + _columns(layer, by_rows) * _COLUMN_BYTES,
+        params=Params("ft_cm4_depthwise_3x3", {**parameters, "words": words}),
+        constants=constants,
+        scratch_bytes=own + _columns(layer, by_rows) * _COLUMN_BYTES,
         in_place=(0,) if _in_place(layer) else (),
     )
+
+
+def _ready(
+    weights: NDArray[np.int64],
+    bias: NDArray[np.int64],
+    channels: list[rescaling.Channel],
+    by_rows: bool,
+    relu: bool,
+) -> NDArray[np.int32]:
+    """Return each channel as the sweeps read it: bias, weights (0, 1), weights (1, 2), rescaling."""
+    bits = np.array([c.bits for c in channels], dtype=np.int64)
+    taps = weights.reshape(-1, 3, 3)
+    scaled = (taps if by_rows else taps.transpose(0, 2, 1)) << bits[:, None, None]
+    pairs = (scaled[:, :2] & 0xFFFF) | ((scaled[:, 1:] & 0xFFFF) << 16)
+    rescale = np.array([[c.m, c.c] if relu else [c.m, c.c, c.d] for c in channels], dtype=np.int64)
+    return packing.as_words(np.column_stack([bias << bits, pairs.reshape(len(bias), -1), rescale]))
 
 
 def _supported(layer: DepthwiseConv2D) -> bool:
@@ -62,7 +93,7 @@ def _supported(layer: DepthwiseConv2D) -> bool:
 
 def _columns(layer: DepthwiseConv2D, by_rows: bool) -> int:
     """Return the columns of pairs that a line of outputs takes."""
-    return (layer.out_w if by_rows else layer.out_h) * layer.window.stride_h + 2
+    return ((layer.out_w if by_rows else layer.out_h) - 1) * layer.window.stride_h + 3
 
 
 def _in_place(layer: DepthwiseConv2D) -> bool:
@@ -83,7 +114,7 @@ def _constants(
     return None
 
 
-def _params(layer: DepthwiseConv2D, by_rows: bool, relu: bool) -> dict[str, int | float | tuple[int, ...]]:
+def _params(layer: DepthwiseConv2D, by_rows: bool) -> dict[str, int]:
     c, w = layer.in_c, layer.window
 
     def turned(rows: int, columns: int) -> tuple[int, int]:
@@ -96,7 +127,10 @@ def _params(layer: DepthwiseConv2D, by_rows: bool, relu: bool) -> dict[str, int 
     out_line_step, out_step = turned(layer.out_w * c, c)
     line_weights, along_weights = turned(3 * c, c)
     line_pad, pad = turned(w.pad_top, w.pad_left)
-    code = (RELU_BYTES if relu else FULL_BYTES) + (LOAD_BYTES if w.stride_h == 2 else 0)
+    columns, one = _columns(layer, by_rows), w.stride_h == 1
+    # Sums land on the columns in the middle of each window.
+    sums = set(range(1, columns - 1, w.stride_h))
+    padding = set(range(pad)) | set(range(pad + length, columns))
     return {
         "lines": lines,
         "length": length,
@@ -112,8 +146,9 @@ def _params(layer: DepthwiseConv2D, by_rows: bool, relu: bool) -> dict[str, int 
         "line_pad": line_pad,
         "pad": pad,
         "stride": w.stride_h,
-        "columns": _columns(layer, by_rows),
-        "skip": (-out_length % STEPS) * code,
+        "columns": columns,
+        "refill": int(bool(sums & padding)),
+        "skip": (-out_length % STEPS) * (ONE_BYTES if one else TWO_BYTES),
         "in_zero": layer.in_zero,
         "out_min": int(layer.clamp[0]),
         "out_max": int(layer.clamp[1]),

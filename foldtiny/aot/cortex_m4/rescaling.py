@@ -34,9 +34,9 @@ class Channel:
     d: int
     e: int
 
-    def words(self, *, d: bool) -> list[int]:
-        """Return what the routines read, in their order; some need no ``d``."""
-        return [self.m, self.c, self.d, self.e] if d else [self.m, self.c, self.e]
+    def words(self, *, d: bool, e: bool = True) -> list[int]:
+        """Return what the routines read, in their order; some need no ``d``, some no ``e``."""
+        return [self.m, self.c, *([self.d] if d else []), *([self.e] if e else [])]
 
     @property
     def corrected(self) -> bool:
