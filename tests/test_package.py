@@ -7,10 +7,12 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
+
+import foldtiny
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "tensorflow", "keras", "sklearn", "numpy", "ai_edge_litert")
@@ -49,3 +51,13 @@ def _imports(path: Path) -> set[str]:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_version_tells_what_a_bug_report_needs() -> None:
+    done = subprocess.run([sys.executable, "-m", "foldtiny", "--version"], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"foldtiny {foldtiny.__version__}"
+    assert lines[1].startswith(f"Python {sys.version.split()[0]} on ")
+    for name in ("torch", "tensorflow", "tflite-micro", "platformio"):
+        assert f"{name} {version(name)}" in lines
+    assert any(line.startswith("arm-none-eabi-gcc: ") for line in lines)

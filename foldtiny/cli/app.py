@@ -23,14 +23,30 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"foldtiny {__version__}")
+        typer.echo("\n".join(_versions()))
         raise typer.Exit
+
+
+def _versions() -> Iterator[str]:
+    """Yield what a bug report needs, a line each."""
+    import platform
+
+    from foldtiny import boards
+    from foldtiny.bench import environment
+    from foldtiny.device.versions import program_version
+
+    yield f"foldtiny {__version__}"
+    yield f"Python {platform.python_version()} on {environment.host()['system']}"
+    for package, version in environment.packages().items():
+        yield f"{package} {version or 'missing'}"
+    for program in sorted({tool for board in boards.load_all().values() for tool in board.simulator.packages}):
+        yield f"{program}: {program_version(program)}"
 
 
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the versions that a bug report needs, and exit.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
