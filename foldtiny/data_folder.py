@@ -104,8 +104,9 @@ def pixels(files: list[Path], input_shape: tuple[int, int, int]) -> data_picture
     """
     channels, height, width = input_shape
     needed = len(files) * channels * height * width * 4
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > memory / 2:
+    # Windows does not say how much there is.
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else None
+    if memory is not None and needed > memory / 2:
         raise DataError(
             f"{len(files):,} pictures of {channels}x{height}x{width} take {needed / 2**30:.1f} GiB "
             f"(allowed: half of this machine's {memory / 2**30:.1f} GiB)",
