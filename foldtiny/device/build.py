@@ -124,7 +124,7 @@ def check_limits(board: Board, measured: Footprint) -> None:
 
 
 def _run(project: Project, environment: str, log: Path, simulated: bool, progress: Progress | None) -> int:
-    sources = sum(1 for path in (project.directory / "src").rglob("*.c*") if path.suffix in (".c", ".cpp"))
+    sources = sum(1 for path in (project.directory / "src").rglob("*.c*") if path.suffix in (".c", ".cc", ".cpp"))
     done = 0
 
     def follow(line: str) -> None:

@@ -62,8 +62,8 @@ def run(
     # PlatformIO changes into the project, where a relative path would mean another folder.
     platforms = (project.directory / ".pio" / "platforms").resolve() if simulated else None
     environ = platformio.environment(core, platforms) | dict(variables or {})
-    if simulated and (project.directory / "lib").is_dir():
-        # A library (TFLite Micro) takes minutes to compile, and is the same in many projects.
+    if simulated and (project.directory / "src" / "tflite-micro").is_dir():
+        # It takes minutes to compile, and is the same in many projects.
         environ["PLATFORMIO_BUILD_CACHE_DIR"] = str(resources.cache_dir() / "platformio" / "objects")
     command = platformio.command("run", "-d", str(project.directory), "-e", environment, "-j", "2", *arguments)
     try:

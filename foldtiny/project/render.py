@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _ROW = 16
 _HEX = tuple(f"0x{byte:02x}" for byte in range(256))
-_LIBRARY = "lib/tflite-micro"
+_LIBRARY = "src/tflite-micro"
 _SHIPPED_SUFFIXES = {".c", ".h", ".cpp", ".py", ".json", ".ld"}
 
 
@@ -62,7 +62,7 @@ def render(
     build_flags : sequence of str
         Further compiler flags for all environments, such as ``-DMODEL_PROFILE``.
     tree : SourceTree, optional
-        TFLite Micro's sources, which go into ``lib/``. Without them a project of the runtime ``tflm`` has a library
+        TFLite Micro's sources, which go into the project. Without them a project of the runtime ``tflm`` has a library
         of PlatformIO's registry, and builds for the real board only.
 
     Raises
@@ -106,8 +106,6 @@ def _rendered(
         names["src/main.cpp"] = "main.cpp.j2"
         if board.hardware.partitions:
             names[board.hardware.partitions] = "partitions.csv.j2"
-    if tree is not None:
-        names[f"{_LIBRARY}/library.json"] = "tflm_library.json.j2"
     packages = {package for group in board.simulator.packages.values() for package in group}
     if runtime == "tflm" and board.simulator.cxx is not None:
         packages |= set(board.simulator.cxx.packages)

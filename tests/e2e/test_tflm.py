@@ -47,6 +47,17 @@ def test_interpreter_on_the_twin(run: Run, tree: Path, relu: Path, tmp_path: Pat
     again = run(*arguments, "--json")
     assert all(stage["reused"] for stage in again.json()["stages"])
 
+    # Another project: TFLite Micro is not compiled again, the network is.
+    build = {**os.environ, "FOLDTINY_CACHE": str(tmp_path / "cache")}
+    for number in range(2):
+        assert run(*arguments, "-o", tmp_path / str(number), env=build).code == 0
+    (log,) = (tmp_path / "1").rglob("foldtiny-nano33ble-sim.log")
+    lines = log.read_text().splitlines()
+    kept = [line for line in lines if line.startswith("Retrieved") and "tflite-micro" in line]
+    made = [line for line in lines if line.startswith("Compiling")]
+    assert len(kept) == 3 and not [line for line in made if "tflite-micro" in line]
+    assert any("model/model.o" in line for line in made)
+
     table = run(*arguments)
     assert f"{tflm_tree.USED_BYTES} of an arena of {ram['planned']:,}" in table.out
 

@@ -146,7 +146,7 @@ def test_project_for_a_real_board_pins_the_library(tmp_path: Path, name: str) ->
     assert [section for section in ini.sections() if section.startswith("env:")] == [f"env:{name}"]
     assert ini["platformio"]["default_envs"] == name
     assert ini[f"env:{name}"]["lib_deps"] == "spaziochirale/Chirale_TensorFLowLite@2.0.0"
-    assert not (tmp_path / "p" / "lib").exists()
+    assert not (tmp_path / "p" / "src" / "tflite-micro").exists()
     assert '"tflm"' in (tmp_path / "p" / "src" / "fw_config.h").read_text()
 
 
@@ -155,14 +155,13 @@ def test_project_with_a_tree_builds_both(tmp_path: Path) -> None:
     render(boards.get("nano33ble"), interpret(RELU), RELU, tmp_path / "p", title="Relu", runtime="tflm", tree=tree)
     ini = _ini(tmp_path / "p")
     for name in ("env:nano33ble", "env:nano33ble-sim"):
-        assert ini[name]["lib_deps"] == "tflite-micro"
         assert "${tflite-micro.build_flags}" in ini[name]["build_flags"]
     assert ini["env:nano33ble-sim"]["board_build.cxx"] == "yes"
     assert "-std=gnu++17" in ini["env:nano33ble"]["build_flags"]
     flags = ini["tflite-micro"]["build_flags"]
-    assert "-Ilib/tflite-micro/third_party/cmsis_nn/Include" in flags and "-DCMSIS_NN" in flags
+    assert "-Isrc/tflite-micro/third_party/cmsis_nn/Include" in flags and "-DCMSIS_NN" in flags
     for path, content in tree.files.items():
-        assert (tmp_path / "p" / "lib" / "tflite-micro" / path).read_bytes() == content
+        assert (tmp_path / "p" / "src" / "tflite-micro" / path).read_bytes() == content
     assert "libstdc++-arm-none-eabi-newlib" in (tmp_path / "p" / "README.md").read_text()
     done = subprocess.run(
         platformio.command("project", "config", "--lint", "--json-output", "-d", str(tmp_path / "p")),

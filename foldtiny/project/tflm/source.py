@@ -10,8 +10,6 @@ from pathlib import Path, PurePosixPath
 
 from foldtiny.errors import UsageError, reason
 
-LIBRARY = "tflite-micro"
-"""What the project's library folder is called."""
 HOW = (
     "in a checkout of github.com/tensorflow/tflite-micro run tensorflow/lite/micro/tools/project_generation/"
     "create_tflm_tree.py and give the folder that it writes with --tflm-source"
