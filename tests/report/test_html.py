@@ -132,6 +132,11 @@ def test_a_network_that_is_not_the_posters_has_no_factor() -> None:
     assert "poster" not in _page([one]).text
 
 
+def test_what_is_larger_than_the_posters_is_not_praised() -> None:
+    one = made.record(flash=4 * 1024**2)
+    assert '<b class="worse">×0.700</b>' in html.render([one])
+
+
 def test_no_records_and_only_failures() -> None:
     assert "There are no records to show" in _page([]).text
     text = _page([made.failed(), made.failed("esp-eye")]).text
