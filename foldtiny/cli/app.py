@@ -46,7 +46,7 @@ def _versions() -> Iterator[str]:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the versions for a bug report, and exit.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print what a bug report needs.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
