@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foldtiny.pipeline.compile import compile_for as compile
     from foldtiny.pipeline.deploy import deploy as deploy
+    from foldtiny.pipeline.limits import Limits as Limits
     from foldtiny.pipeline.request import DeployRequest as DeployRequest
     from foldtiny.pipeline.request import FoldOptions as FoldOptions
 
 __version__ = "0.1.0"
 
-__all__ = ["DeployRequest", "FoldOptions", "bench", "compile", "convert", "deploy", "fold"]
+__all__ = ["DeployRequest", "FoldOptions", "Limits", "bench", "compile", "convert", "deploy", "fold"]
 
 # Where each name is; a package is called like the function that it is named after.
 _HOMES = {
@@ -26,6 +27,7 @@ _HOMES = {
     "DeployRequest": ("foldtiny.pipeline", "DeployRequest"),
     "fold": ("foldtiny.fold", None),
     "FoldOptions": ("foldtiny.pipeline", "FoldOptions"),
+    "Limits": ("foldtiny.pipeline", "Limits"),
 }
 
 
