@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from foldtiny.project.tflm import InterpretedModel, SourceTree
 
 _ROW = 16
-_HEX = tuple(f"0x{byte:02x}" for byte in range(256))
+_HEX = tuple(f"\\x{byte:02x}" for byte in range(256))
 _LIBRARY = "src/tflite-micro"
 _SHIPPED_SUFFIXES = {".c", ".h", ".cpp", ".py", ".json", ".ld"}
 
@@ -147,8 +147,9 @@ def _one_line(text: str) -> str:
 
 
 def _array_rows(data: bytes) -> list[str]:
+    """Return a C array's bytes as string literals: compilers read megabytes of them in no time, unlike numbers."""
     starts = range(0, len(data), _ROW)
-    return [", ".join(_HEX[byte] for byte in data[start : start + _ROW]) + "," for start in starts]
+    return ['"' + "".join(_HEX[byte] for byte in data[start : start + _ROW]) + '"' for start in starts]
 
 
 def _copied(source: Path, target: str) -> Iterator[tuple[str, bytes]]:

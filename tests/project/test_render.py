@@ -58,7 +58,7 @@ def test_esp_eye_has_its_own_board_and_one_partition(tmp_path: Path) -> None:
 
 def test_model_data_holds_the_file(tmp_path: Path) -> None:
     text = (_render(tmp_path / "p").directory / "src" / "model_data.c").read_text()
-    assert bytes(int(byte, 16) for byte in re.findall(r"0x[0-9a-f]{2}", text)) == TFLITE
+    assert bytes(int(byte, 16) for byte in re.findall(r"\\x([0-9a-f]{2})", text)) == TFLITE
     assert "aligned(16)" in text
 
 
