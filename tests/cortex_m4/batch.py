@@ -26,7 +26,8 @@ ROUTINES = (
     "ft_gemm_wide_full",
     "ft_gemm_wide_first",
 )
-SHARED = [f"{steps}_{e}" for steps in (8, 16, 32) for e in (8, 10, 12, 14, 16)]
+WINDOWS = ("half", "wide", "weave", "3x9", "line_half", "line_wide")
+SHARED = [f"{steps}_{e}" for steps in ("8", "16", "32", "loop") for e in (8, 10, 12, 14, 16)]
 CALLS = {
     "ft_cm4_fully_connected_s8($params, ft_rows_half,": 62,
     "ft_cm4_fully_connected_s8($params, ft_rows_wide,": 63,
@@ -70,13 +71,13 @@ class Outcome:
 
 def _kind(kernel: Kernel) -> int:
     for index, name in enumerate(ROUTINES):
-        for number, windows in enumerate(("half", "wide", "weave", "3x9")):
+        for number, windows in enumerate(WINDOWS):
             if f" {name}, " in kernel.call and f" ft_cm4_windows_{windows}," in kernel.call:
                 return index + number * len(ROUTINES)
     for index, routine in enumerate(SHARED):
-        for number, windows in enumerate(("wide", "weave", "3x9")):
+        for number, windows in enumerate(WINDOWS):
             if f" ft_gemm_shared_{routine}, " in kernel.call and f" ft_cm4_windows_{windows}," in kernel.call:
-                return 320 + index + number * len(SHARED)
+                return 512 + index + number * len(SHARED)
     for index, routine in enumerate(SWEEPS):
         if f" ft_sweep_{routine}," in kernel.call:
             return 128 + index

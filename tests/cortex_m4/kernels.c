@@ -33,7 +33,7 @@ static const ft_gemm_routine routines[] = {ft_gemm_half_relu, ft_gemm_half_full,
 #define SHARED_ALL(steps)                                                                 \
     ft_gemm_shared_##steps##_8, ft_gemm_shared_##steps##_10, ft_gemm_shared_##steps##_12, \
         ft_gemm_shared_##steps##_14, ft_gemm_shared_##steps##_16
-static const ft_gemm_routine shared[] = {SHARED_ALL(8), SHARED_ALL(16), SHARED_ALL(32)};
+static const ft_gemm_routine shared[] = {SHARED_ALL(8), SHARED_ALL(16), SHARED_ALL(32), SHARED_ALL(loop)};
 
 // Numbers of the calls that are no convolutions; those with one routine each come first.
 enum {
@@ -49,8 +49,8 @@ enum {
     SWEEPS = 128,
     TILES = 192,
     SQUARES = 256,
-    SHARED = 320,
-    SHARED_ROUTINES = 15
+    SHARED = 512,
+    SHARED_ROUTINES = 20
 };
 
 // Those of stride 2 follow the others.
@@ -63,19 +63,21 @@ static const ft_sweep_routine sweeps[] = {SWEEP_ALL(one), SWEEP_ALL(two)};
 static const ft_squares_routine squares[] = {ft_squares_0_relu, ft_squares_0_full, ft_squares_2_relu,
                                              ft_squares_2_full};
 
+static const ft_cm4_widen windows[] = {ft_cm4_windows_half,      ft_cm4_windows_wide,
+                                       ft_cm4_windows_weave,     ft_cm4_windows_3x9,
+                                       ft_cm4_windows_line_half, ft_cm4_windows_line_wide};
+enum { WINDOWS = sizeof windows / sizeof *windows };
+
 static void call(const header *h, const void *p, const int32_t *first, const int32_t *second,
                  const int8_t *in0, const int8_t *in1, int8_t *out, void *scratch) {
-    if (h->kind < 4 * ROUTINES) {
+    if (h->kind < WINDOWS * ROUTINES) {
         const int32_t wide = h->kind % ROUTINES >= 3, source = ((const ft_cm4_conv_2d *)p)->source;
         static const ft_cm4_taking takes[] = {
             0, 0, ft_cm4_take_bytes, ft_cm4_take_bytes, ft_cm4_take_half, ft_cm4_take_wide};
-        static const ft_cm4_widen windows[] = {ft_cm4_windows_half, ft_cm4_windows_wide, ft_cm4_windows_weave,
-                                               ft_cm4_windows_3x9};
         ft_cm4_conv_2d_s8(p, h->second ? ft_cm4_pooled : ft_cm4_pixels, routines[h->kind % ROUTINES],
                           wide ? ft_gemm_wide_max : ft_gemm_half_max, windows[h->kind / ROUTINES],
                           takes[source * 2 + wide], first, h->second ? second : 0, in0, out, scratch);
     } else if (h->kind >= SHARED) {
-        static const ft_cm4_widen windows[] = {ft_cm4_windows_wide, ft_cm4_windows_weave, ft_cm4_windows_3x9};
         static const ft_cm4_taking takes[] = {0, ft_cm4_take_bytes, ft_cm4_take_wide};
         const uint32_t number = h->kind - SHARED;
         ft_cm4_conv_2d_s8(p, ft_cm4_pixels, shared[number % SHARED_ROUTINES], 0,

@@ -77,6 +77,12 @@ FT_INLINE int32_t ft_cm4_least(int32_t a, int32_t b) {
 }
 
 static inline void ft_cm4_copy(const int8_t *from, int8_t *to, int32_t bytes) {
+    if ((((uintptr_t)from | (uintptr_t)to) & 3) == 0) {
+        for (; bytes >= 16; bytes -= 16) {
+            __asm volatile("ldm.w %0!, {r3-r6}\n\tstm.w %1!, {r3-r6}"
+                           : "+r"(from), "+r"(to)::"r3", "r4", "r5", "r6", "memory");
+        }
+    }
     for (; bytes >= 4; bytes -= 4, from += 4, to += 4) {
         ft_cm4_store(to, ft_cm4_load(from));
     }

@@ -68,25 +68,23 @@ static __attribute__((noinline, unused)) int32_t ft_cm4_pair_several(const ft_cm
     if (line < -1 || beyond > 2 || (line < 0 && beyond)) {
         return 0;
     }
-    const uint32_t zero = (uint32_t)(p->in_zero & 0xff) * 0x01010101u;
-    const int8_t *row = in + line * p->line_step;
-    uint32_t rows[6];
-    for (int32_t i = 0; i < count; i++, row += p->line_step) {
-        rows[i] = i < count - beyond ? (uint32_t)row : zero;
-    }
-    ft_pair_routine routine = routines[three][beyond];
-    if (line < 0) {
-        rows[0] = zero;
-        routine = ft_pair_two_first;
-    }
-    routine(rows, to, p->step, ft_cm4_inner_columns(p));
+    const ft_pair_routine routine = line < 0 ? ft_pair_two_first : routines[three][beyond];
+    routine(in + line * p->line_step, to, p->step, ft_cm4_inner_columns(p), p->line_step,
+            (uint32_t)(p->in_zero & 0xff) * 0x01010101u);
     return 1;
 }
 
-// Fills columns, from one up to another, with padding.
-FT_SELDOM void ft_cm4_pad_columns(const ft_cm4_depthwise_3x3 *p, uint32_t *pairs, int32_t from, int32_t end) {
+// Fills the columns beside the image with padding.
+FT_SELDOM void ft_cm4_pad_sides(const ft_cm4_depthwise_3x3 *p, uint32_t *pairs) {
     const uint32_t zero = (uint32_t)(p->in_zero & 0xffff) * 0x10001u;
-    for (int32_t i = from * FT_COLUMN; i < end * FT_COLUMN; i++) {
+    const int32_t right = p->pad + ft_cm4_inner_columns(p);
+    for (int32_t i = 0; i < p->columns * FT_COLUMN; i++) {
+        if (i == p->pad * FT_COLUMN) {
+            i = right * FT_COLUMN;  // the image
+            if (right == p->columns) {
+                break;
+            }
+        }
         pairs[i] = zero;
     }
 }
@@ -98,8 +96,7 @@ FT_SELDOM void ft_cm4_take_lines(const ft_cm4_depthwise_3x3 *p, const int8_t *in
     uint32_t *to = pairs + p->pad * FT_COLUMN + 1;
     int32_t k = 0;
     if (p->refill) {
-        ft_cm4_pad_columns(p, pairs, 0, p->pad);
-        ft_cm4_pad_columns(p, pairs, p->pad + columns, p->columns);
+        ft_cm4_pad_sides(p, pairs);
     }
     if (top) {
         if (count == 4 && ft_cm4_pair_several(p, in, 1, first + 2, to)) {
@@ -170,17 +167,15 @@ static __attribute__((noinline, unused)) void ft_cm4_sweep_four(const ft_cm4_dep
                   0,
                   p->out_line_step,
                   0,
-                  p->out_length > 1 ? (p->out_length - 1) % 4 + 1 : 0};
+                  p->out_length > 1 ? (p->out_length - 1) % 4 + 1 : 0,
+                  words * 4};
     for (int32_t top = 0; top < p->out_lines; top += at_once) {
         const int32_t lines = at_once < p->out_lines - top ? at_once : p->out_lines - top;
         const int32_t sweeps = both ? (lines + 1) / 2 : lines;
         ft_cm4_take_lines(p, in, top, sweeps + 1, pairs);
         s.sweeps = sweeps;
         s.last_line_step = lines % 2 ? 0 : p->out_line_step;
-        for (int32_t k = 0; k < 4; k++) {
-            routine(pairs + k * FT_PAIRS_CHANNEL + 1, out + k + top * p->out_line_step, channels + k * words,
-                    &s);
-        }
+        routine(pairs + 1, out + top * p->out_line_step, channels, &s);
     }
 }
 
@@ -191,7 +186,7 @@ static __attribute__((noinline, unused)) void ft_cm4_depthwise_3x3_s8(
     const int8_t *in, int8_t *out, void *scratch) {
     uint32_t *pairs = scratch;
     ft_sweep_channel *own = (ft_sweep_channel *)(void *)(pairs + p->columns * FT_COLUMN);
-    ft_cm4_pad_columns(p, pairs, 0, p->columns);
+    ft_cm4_pad_sides(p, pairs);
     for (int32_t group = 0; group < p->channels; group += 4) {
         // The last four channels overlap others where channels do not come in fours.
         const int32_t c = group + 4 <= p->channels ? group : p->channels - 4;

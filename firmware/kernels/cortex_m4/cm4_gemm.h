@@ -266,7 +266,7 @@ FT_ROUTINE(ft_gemm_wide_max) {
     __asm volatile(FT_GEMM(FT_START_WIDE, FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_MAX, FT_ONE_MAX));
 }
 
-// Windows of at most 8 or 16 steps need no loop; longer ones go by 32. One set for each shift; unused ones cost nothing.
+// Windows of at most 8, 16 or 32 steps need no loop; longer ones go by 32. One set for each shift; unused ones cost nothing.
 #define FT_WIDE_8 FT_X8(FT_WIDE_STEP)
 #define FT_WIDE_32 FT_X16(FT_WIDE_STEP) FT_X16(FT_WIDE_STEP)
 #define FT_GEMM_SHARED(e)                                                                                            \
@@ -277,9 +277,12 @@ FT_ROUTINE(ft_gemm_wide_max) {
         __asm volatile(                                                                                              \
             FT_GEMM_OF(FT_START_WIDE, FT_WIDE_BODY, "", FT_WIDE_SINGLE, FT_TAIL_SHARED(e), FT_ONE_SHARED(e)));       \
     }                                                                                                                \
-    FT_ROUTINE(ft_gemm_shared_32_##e) {                                                                              \
-        __asm volatile(                                                                                              \
-            FT_GEMM_OF(FT_START_WIDE, FT_WIDE_32, FT_LOOP, FT_WIDE_SINGLE, FT_TAIL_SHARED(e), FT_ONE_SHARED(e)));    \
+    FT_ROUTINE(ft_gemm_shared_32_##e) { \
+        __asm volatile(FT_GEMM_OF(FT_START_WIDE, FT_WIDE_32, "", FT_WIDE_SINGLE, FT_TAIL_SHARED(e), FT_ONE_SHARED(e))); \
+    } \
+    FT_ROUTINE(ft_gemm_shared_loop_##e) { \
+        __asm volatile( \
+            FT_GEMM_OF(FT_START_WIDE, FT_WIDE_32, FT_LOOP, FT_WIDE_SINGLE, FT_TAIL_SHARED(e), FT_ONE_SHARED(e))); \
     }
 FT_GEMM_SHARED(8)
 FT_GEMM_SHARED(10)

@@ -34,10 +34,11 @@ enum { FT_SWEEP_WORDS = sizeof(ft_sweep_channel) / 4 };
 // line to its second, and from the last sweep's (0 if that has one line only).
 typedef struct {
     int32_t skip, x_bytes, next, step, sweeps, line_step, last_line_step;
-    int32_t entry;  // into the rescaling: outputs less one modulo 4 plus 1, but 0 for a single one
+    int32_t entry;          // into the rescaling: outputs less one modulo 4 plus 1, but 0 for a single one
+    int32_t channel_bytes;  // of constants for each channel
 } ft_sweep;
 
-// `channel` points to an ft_sweep_channel.
+// Computes four channels; `channel` points to the first one's ft_sweep_channel.
 typedef void (*ft_sweep_routine)(const uint32_t *x, int8_t *out, const int32_t *channel, const ft_sweep *s);
 
 // clang-format off
@@ -80,13 +81,13 @@ typedef void (*ft_sweep_routine)(const uint32_t *x, int8_t *out, const int32_t *
 
 // Stack: 0 x, 4 out, 8 channel, 12 where to enter the loop, 16 bytes of columns, 20 to the next sweep, 24 from output to
 // output, 28 sweeps, 32 to the second line, 36 the same of the last sweep, 40 where to enter the rescaling, 44 and again
-// after an odd output, 48 end of the columns.
+// after an odd output, 48 end of the columns; 52, 56, 60, 64, 68: x, out, bytes of a channel, sweeps, channels to go.
 #define FT_SWEEP(start, step, words, one, two, behind)                                           \
-    "push.w {r4-r11, lr}\n" "sub sp, #52\n" "stm.w sp, {r0-r2}\n" "ldm.w r3, {r4-r11}\n"         \
+    "push.w {r4-r11, lr}\n" "sub sp, #76\n" "stm.w sp, {r0-r2}\n" "strd r0, r1, [sp, #52]\n" "ldm.w r3, {r4-r11}\n"         \
     "adr.w r12, 2f\n" "add r4, r12\n" "orr.w r4, r4, #1\n"                                       \
     "adr.w r1, 9f\n" "add.w r1, r1, r11, lsl #3\n" "ldrd r11, lr, [r1]\n"                        \
     "add r11, r12\n" "add r12, lr\n" "str.w r12, [sp, #44]\n"                                    \
-    "add.w r12, sp, #12\n" "stm.w r12, {r4-r11}\n"                                              \
+    "add.w r12, sp, #12\n" "stm.w r12, {r4-r11}\n" "ldr.w r3, [r3, #32]\n" "movs r4, #4\n" "strd r3, r8, [sp, #60]\n" "str.w r4, [sp, #68]\n"                                              \
     "1: ldr.w r3, [sp, #8]\n" "ldr.w r4, [sp, #16]\n" "add r4, r0\n" "str.w r4, [sp, #48]\n"     \
     "ldm.w r3, {r1, r8-r12, lr}\n" start "ldr.w pc, [sp, #12]\n"                                 \
     ".balign 4\n" "2:\n" FT_X4(step) step step                                                  \
@@ -99,7 +100,10 @@ typedef void (*ft_sweep_routine)(const uint32_t *x, int8_t *out, const int32_t *
     "6: ldm.w sp, {r0, r4}\n" "ldr.w r5, [sp, #20]\n" "ldr.w r8, [sp, #28]\n"                    \
     "adds r0, #4\n" "add r4, r5\n" "strd r0, r4, [sp]\n" "subs.w r8, r8, #1\n"                   \
     "str.w r8, [sp, #28]\n" "bne.w 1b\n"                                                        \
-    "add sp, #52\n" "pop.w {r4-r11, pc}\n" ".balign 4\n"                                        \
+    "add.w r6, sp, #52\n" "ldm.w r6, {r0, r4, r5, r7, r8}\n" "adds r0, #20\n" "adds r4, #1\n"    \
+    "strd r0, r4, [sp, #52]\n" "strd r0, r4, [sp]\n" "ldr.w r6, [sp, #8]\n" "add r6, r5\n"       \
+    "str.w r6, [sp, #8]\n" "str.w r7, [sp, #28]\n" "subs.w r8, r8, #1\n" "str.w r8, [sp, #68]\n" \
+    "bne.w 1b\n" "add sp, #76\n" "pop.w {r4-r11, pc}\n" ".balign 4\n"                                        \
     "9: .word 3b - 2b + 1, 6b - 2b + 1, 3b - 2b + 1, 4b - 2b + 1, 5b - 2b + 1, 5b - 2b + 1\n"     \
     ".word 3b - 2b + 1, 5b - 2b + 1, 4b - 2b + 1, 4b - 2b + 1\n"
 
@@ -130,10 +134,12 @@ FT_SWEEP_ROUTINES(14)
 FT_SWEEP_ROUTINES(16)
 FT_SWEEP_ROUTINES(18)
 
-// Builds two pairs from four rows, all along. Outer rows may be padding; then the array holds what stands for it.
+// Builds two pairs from four rows, all along. Outer rows may be padding; `zero` stands for it.
 // r0 offset, r1 to, r2 step, r3 end; r4-r7 rows.
-#define FT_PAIR_TWO(row0, row2, row3)                                                            \
-    "push.w {r4-r11, lr}\n" "ldm.w r0, {r4-r7}\n" "mul r3, r2, r3\n" "movs r0, #0\n"             \
+#define FT_ROWS_FROM "mov r4, r0\n" "add.w r5, r4, r8\n" "add.w r6, r5, r8\n" "add.w r7, r6, r8\n"
+#define FT_PAIR_TWO(zeros, row0, row2, row3)                                                            \
+    "push.w {r4-r11, lr}\n" "ldrd r8, r9, [sp, #36]\n" FT_ROWS_FROM zeros                                              \
+    "mul r3, r2, r3\n" "movs r0, #0\n"                                                          \
     "1:" row0 "ldr.w r10, [r5, r0]\n" row2 row3 "add r0, r2\n"                                  \
     "pkhbt lr, r9, r10, lsl #16\n" "pkhtb r10, r10, r9, asr #16\n"                              \
     "pkhbt r9, r11, r12, lsl #16\n" "pkhtb r12, r12, r11, asr #16\n"                            \
@@ -147,8 +153,9 @@ FT_SWEEP_ROUTINES(18)
 #define FT_THREE_OF(at, ror, a, b, c)                                                                     \
     "sxtb16 r11, " a ror "\n" "sxtb16 r12, " b ror "\n" "sxtb16 r8, " c ror "\n"                \
     "strd r11, r12, [r1, #" #at "]\n" "str.w r8, [r1, #" #at " + 8]\n"
-#define FT_PAIR_THREE(row4, row5)                                                                \
-    "push.w {r4-r11, lr}\n" "sub sp, #28\n" "ldm.w r0, {r4-r9}\n" "stm.w sp, {r4-r9}\n"          \
+#define FT_PAIR_THREE(zeros, row4, row5)                                                                \
+    "push.w {r4-r11, lr}\n" "ldrd r10, r11, [sp, #36]\n" "sub sp, #28\n" "mov r4, r0\n" "add.w r5, r4, r10\n" \
+    "add.w r6, r5, r10\n" "add.w r7, r6, r10\n" "add.w r8, r7, r10\n" "add.w r9, r8, r10\n" zeros "stm.w sp, {r4-r9}\n" \
     "mul r3, r2, r3\n" "movs r0, #0\n"                                                          \
     "1: ldr.w r4, [r1, #12]\n" "ldr.w r5, [r1, #32]\n" "ldr.w r6, [r1, #52]\n" "ldr.w r7, [r1, #72]\n" \
     "str.w r4, [r1]\n" "str.w r5, [r1, #20]\n" "str.w r6, [r1, #40]\n" "str.w r7, [r1, #60]\n"  \
@@ -161,24 +168,26 @@ FT_SWEEP_ROUTINES(18)
     FT_THREE_OF(44, "", "r5", "r7", "r9") FT_THREE_OF(64, ", ror #8", "r5", "r7", "r9")                                              \
     "adds r1, #80\n" "cmp r0, r3\n" "bne.n 1b\n" "add sp, #28\n" "pop.w {r4-r11, pc}\n"
 
-typedef void (*ft_pair_routine)(const uint32_t *rows, uint32_t *to, int32_t step, int32_t count);
+typedef void (*ft_pair_routine)(const int8_t *row, uint32_t *to, int32_t step, int32_t count, int32_t line_step,
+                                uint32_t zero);
 
 #define FT_PAIR_ROUTINE(name, text)                                                              \
     static __attribute__((naked, noinline, unused)) void name(                                   \
-        const uint32_t *rows __attribute__((unused)), uint32_t *to __attribute__((unused)),      \
-        int32_t step __attribute__((unused)), int32_t count __attribute__((unused))) {           \
+        const int8_t *row __attribute__((unused)), uint32_t *to __attribute__((unused)),         \
+        int32_t step __attribute__((unused)), int32_t count __attribute__((unused)),             \
+        int32_t line_step __attribute__((unused)), uint32_t zero __attribute__((unused))) {      \
         __asm volatile(text);                                                                    \
     }
 #define FT_ROW_0 "ldr.w r9, [r4, r0]\n"
 #define FT_ROW_2 "ldr.w r11, [r6, r0]\n"
 #define FT_ROW_3 "ldr.w r12, [r7, r0]\n"
-FT_PAIR_ROUTINE(ft_pair_two, FT_PAIR_TWO(FT_ROW_0, FT_ROW_2, FT_ROW_3))
-FT_PAIR_ROUTINE(ft_pair_two_first, FT_PAIR_TWO("mov r9, r4\n", FT_ROW_2, FT_ROW_3))
-FT_PAIR_ROUTINE(ft_pair_two_last, FT_PAIR_TWO(FT_ROW_0, FT_ROW_2, "mov r12, r7\n"))
-FT_PAIR_ROUTINE(ft_pair_two_last_two, FT_PAIR_TWO(FT_ROW_0, "mov r11, r6\n", "mov r12, r7\n"))
-FT_PAIR_ROUTINE(ft_pair_three, FT_PAIR_THREE("ldr.w r8, [r8, r0]\n", "ldr.w r9, [r9, r0]\n"))
-FT_PAIR_ROUTINE(ft_pair_three_last, FT_PAIR_THREE("ldr.w r8, [r8, r0]\n", ""))
-FT_PAIR_ROUTINE(ft_pair_three_last_two, FT_PAIR_THREE("", ""))
+FT_PAIR_ROUTINE(ft_pair_two, FT_PAIR_TWO("", FT_ROW_0, FT_ROW_2, FT_ROW_3))
+FT_PAIR_ROUTINE(ft_pair_two_first, FT_PAIR_TWO("mov r4, r9\n", "mov r9, r4\n", FT_ROW_2, FT_ROW_3))
+FT_PAIR_ROUTINE(ft_pair_two_last, FT_PAIR_TWO("mov r7, r9\n", FT_ROW_0, FT_ROW_2, "mov r12, r7\n"))
+FT_PAIR_ROUTINE(ft_pair_two_last_two, FT_PAIR_TWO("mov r6, r9\n" "mov r7, r9\n", FT_ROW_0, "mov r11, r6\n", "mov r12, r7\n"))
+FT_PAIR_ROUTINE(ft_pair_three, FT_PAIR_THREE("", "ldr.w r8, [r8, r0]\n", "ldr.w r9, [r9, r0]\n"))
+FT_PAIR_ROUTINE(ft_pair_three_last, FT_PAIR_THREE("mov r9, r11\n", "ldr.w r8, [r8, r0]\n", ""))
+FT_PAIR_ROUTINE(ft_pair_three_last_two, FT_PAIR_THREE("mov r8, r11\n" "mov r9, r11\n", "", ""))
 // clang-format on
 
 #endif

@@ -142,4 +142,21 @@ static __attribute__((naked, noinline, unused)) void ft_cm4_windows_weave(
 }
 // clang-format on
 
+// The same for windows of one run, in groups two by two: 1x1 convolutions.
+// r0 to, r1 and r2 the two runs, r7 groups.
+// clang-format off
+#define FT_WINDOWS_LINE(name, widen_4)                                                           \
+    static __attribute__((naked, noinline, unused)) void name(                                   \
+        const ft_cm4_window *w __attribute__((unused)), int32_t at_a __attribute__((unused)),    \
+        int32_t at_b __attribute__((unused)), uint32_t *to __attribute__((unused))) {            \
+        __asm volatile("push.w {r4-r10, lr}\n" "ldr.w r7, [r0, #4]\n" "ldrd r4, r5, [r0, #8]\n" \
+                       "ldr.w r4, [r4]\n" "ldr.w r5, [r5]\n" "add r1, r4\n" "add r2, r5\n" "mov r0, r3\n" \
+                       "1: ldrd r3, r8, [r1], #8\n" "ldrd r5, r10, [r2], #8\n" widen_4            \
+                       "stm.w r0!, {r3-r6, r8-r10, r12}\n" "subs r7, #2\n" "bne.n 1b\n"          \
+                       "pop.w {r4-r10, pc}\n");                                                  \
+    }
+FT_WINDOWS_LINE(ft_cm4_windows_line_half, FT_HALF_4)
+FT_WINDOWS_LINE(ft_cm4_windows_line_wide, FT_WIDE_4)
+// clang-format on
+
 #endif

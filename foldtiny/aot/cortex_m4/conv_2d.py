@@ -21,14 +21,14 @@ DIRECT, BYTES, WORDS = 0, 1, 2
 
 _WIDE_FIELDS = frozenset(("in_bytes", "out_w", "conv_w", "row_bytes"))
 
-_FEW_WEIGHTS = 512
-"""Layers with no more weights than this may be widened for size too: half a kilobyte that pays."""
+_FEW_WEIGHTS = 1024
+"""Layers with no more weights than this may be widened for size too: a kilobyte that pays."""
 
 _ODD_WIDTH = 32
 """Rows of fewer pixels than this are computed two together where their number is odd."""
 
-_NINES = ((3, 2, 1, DIRECT), (3, 2, 1, BYTES))
-"""Windows of 3x3 pixels of three channels, which have a routine of their own."""
+_NINES = (3, 2, 1)
+"""Rows, whole groups and bytes left over of windows of 3x3 pixels of three channels."""
 
 SHIFTS = (12, 10, 14, 8, 16)
 """Final shifts, the usual ones first, for which ``cm4_gemm.h`` has routines that rescale in two instructions."""
@@ -256,18 +256,15 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
     routine = f"ft_gemm_{'wide' if wide else 'half'}_{'first' if pooled else tail}"
     if shared is not None:
         steps = next((s for s in _SHARED_STEPS if shape.groups <= s), _SHARED_STEPS[-1])
-        routine = f"ft_gemm_shared_{steps}_{shared[0].e}"
+        routine = f"ft_gemm_shared_{steps if shape.groups <= steps else 'loop'}_{shared[0].e}"
         parameters["skip"] = (-shape.groups % steps) * _WIDE_STEP_BYTES
     body = "ft_cm4_pooled" if pooled else "ft_cm4_pixels"
     more, last = (routine.replace("first", "max"), "$rescaling") if pooled else ("0", "0")
     take = {DIRECT: "0", BYTES: "ft_cm4_take_bytes", WORDS: f"ft_cm4_take_{'wide' if wide else 'half'}"}[shape.source]
-    widen = "weave" if shape.source == WORDS else "wide" if wide else "half"
-    if wide and not pooled and (layer.window.k_h, shape.whole, shape.last, shape.source) in _NINES:
-        widen = "3x9"
     return Kernel(
         title=_title(shape, wide),
         headers=("cm4_conv_2d.h",),
-        call=f"ft_cm4_conv_2d_s8($params, {body}, {routine}, {more}, ft_cm4_windows_{widen}, {take},\n"
+        call=f"ft_cm4_conv_2d_s8($params, {body}, {routine}, {more}, ft_cm4_windows_{_windows(layer, shape, wide)}, {take},\n"
         f"                  $stream, {last}, $in0, $out0, $scratch);",
         params=Params("ft_cm4_conv_2d", parameters),
         constants=arrays,
@@ -275,6 +272,19 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
         in_place=(0,) if in_place(layer, shape) else (),
         overlap=overlap(layer, shape),
     )
+
+
+def _windows(layer: Conv2D, shape: Geometry, wide: bool) -> str:
+    """Return the end of the name of the routine that widens the windows."""
+    pooled = layer.pool is not NO_POOL
+    packing_name = "wide" if wide else "half"
+    if shape.source == WORDS:
+        return "weave"
+    if wide and not pooled and (layer.window.k_h, shape.whole, shape.last) == _NINES:
+        return "3x9"
+    # Pixels of whole words, so that two of them are read at once.
+    line = shape.source == DIRECT and layer.window.k_h == 1 and layer.in_c % 4 == 0 and shape.whole % 2 == 0
+    return f"line_{packing_name}" if line and not pooled else packing_name
 
 
 def _shared(layer: Conv2D, bounds: NDArray[np.int64]) -> list[rescaling.Channel] | None:
