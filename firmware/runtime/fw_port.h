@@ -43,15 +43,15 @@ uint64_t fw_port_ticks(void);
 /* Told when the model starts and stops running, outside of what is timed: light a lamp, say. */
 void fw_port_busy(bool busy);
 
+/* Where the running stack lies. */
+fw_stack_bounds fw_port_stack(void);
+
 /* Whether the link was lent by somebody to whom it can be given back: a shell on a console. Most boards have
  * nobody (the server has that answer for ports that do not define the two functions). */
 bool fw_port_is_guest(void);
 
 /* Give the link back and end; only where fw_port_is_guest() says so. */
 void fw_port_leave(void);
-
-/* Where the running stack lies. */
-fw_stack_bounds fw_port_stack(void);
 
 #ifdef __cplusplus
 }

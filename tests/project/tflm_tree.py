@@ -51,6 +51,7 @@ void arm_relu(signed char *values, int count, int zero) {
 """,
     "third_party/kissfft/kiss_fft.c": _ERROR,
     "third_party/esp_nn/src/esp_nn_relu_esp32s3.S": _ERROR,
+    "third_party/esp_nn/test_app/main/main.c": _ERROR,
     "tensorflow/lite/schema/schema_generated.h": """#pragma once
 #include "flatbuffers/flatbuffers.h"
 namespace tflite {

@@ -32,7 +32,7 @@ _INCLUDES = (
     "third_party/esp-nn/include", "third_party/esp-nn/src/common",
 )  # fmt: skip
 # Sound processing in front of a network, tests and examples: nothing that an interpreter needs.
-_LEFT_OUT = {"signal", "kissfft", "examples", "testing", "tests", "test", "benchmarks", "tools", "python"}
+_LEFT_OUT = {"signal", "kissfft", "examples", "testing", "tests", "test", "test_app", "benchmarks", "tools", "python"}
 # Clock and console belong to the firmware.
 _OURS = {"micro_time", "debug_log"}
 _OTHER_CHIPS = ("_esp32s3", "_esp32p4")
