@@ -264,7 +264,7 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
     return Kernel(
         title=_title(shape, wide),
         headers=("cm4_conv_2d.h",),
-        call=f"ft_cm4_conv_2d_s8($params, {body}, {routine}, {more}, ft_cm4_windows_{_windows(layer, shape, wide)}, {take},\n"
+        call=f"ft_cm4_conv_2d_s8($params, {body}, {routine}, {more}, {_windows(layer, shape, wide)}, {take},\n"
         f"                  $stream, {last}, $in0, $out0, $scratch);",
         params=Params("ft_cm4_conv_2d", parameters),
         constants=arrays,
@@ -275,16 +275,17 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
 
 
 def _windows(layer: Conv2D, shape: Geometry, wide: bool) -> str:
-    """Return the end of the name of the routine that widens the windows."""
+    """Return the name of the routine that widens the windows."""
     pooled = layer.pool is not NO_POOL
-    packing_name = "wide" if wide else "half"
+    kind = "wide" if wide else "half"
     if shape.source == WORDS:
-        return "weave"
-    if wide and not pooled and (layer.window.k_h, shape.whole, shape.last) == _NINES:
-        return "3x9"
+        kind = "weave"
+    elif wide and not pooled and (layer.window.k_h, shape.whole, shape.last) == _NINES:
+        kind = "3x9"
     # Pixels of whole words, so that two of them are read at once.
-    line = shape.source == DIRECT and layer.window.k_h == 1 and layer.in_c % 4 == 0 and shape.whole % 2 == 0
-    return f"line_{packing_name}" if line and not pooled else packing_name
+    elif not pooled and shape.source == DIRECT and layer.window.k_h == 1 and layer.in_c % 4 == shape.whole % 2 == 0:
+        kind = f"line_{kind}"
+    return f"ft_cm4_windows_{kind}"
 
 
 def _shared(layer: Conv2D, bounds: NDArray[np.int64]) -> list[rescaling.Channel] | None:
