@@ -109,7 +109,8 @@ def _accuracy(figures: Figures) -> str:
 
 
 def _beside(value: float, digits: int, printed: float) -> str:
-    return f"{value:.{digits}f} ({value - printed:+.{digits}f})"
+    # Adding 0 turns -0.0 into 0.0.
+    return f"{value:.{digits}f} ({round(value - printed, digits) + 0.0:+.{digits}f})"
 
 
 def _factor(cell: Cell, against: str, what: str) -> str:

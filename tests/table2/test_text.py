@@ -37,6 +37,8 @@ def test_every_time_says_its_source() -> None:
     assert found["RAM, K", "its configuration"] == ("40.1 (+0.1)",) * 4
     assert found["flash, M", "its configuration"] == ("1.95 (-0.05)",) * 4
     assert found["accuracy", "as deployed, int8"] == ("92.50%", "92.50%", "92.50%", "failed")
+    exact = _texts([cell(poster_config=figures(ram=round(39.98 * 1024), precision="float32"))])
+    assert exact["RAM, K", "its configuration"] == ("40.0 (+0.0)",)
     assert text.errors(cells) == ["esp-eye at 70%, deployed: x"]
 
 
