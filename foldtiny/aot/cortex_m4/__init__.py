@@ -6,12 +6,10 @@ numbers, and gives ``None`` where they are not, so that the plain kernel takes o
 
 from __future__ import annotations
 
-from foldtiny.aot.cortex_m4 import add, conv_2d, depthwise_conv_2d, fully_connected, pool_2d, winograd, winograd_5x5
+from foldtiny.aot.cortex_m4 import add, convolution, depthwise_conv_2d, fully_connected, pool_2d
 
 SPECIALISTS = (
-    winograd.specialise,
-    winograd_5x5.specialise,
-    conv_2d.specialise,
+    convolution.specialise,
     depthwise_conv_2d.specialise,
     fully_connected.specialise,
     add.specialise,

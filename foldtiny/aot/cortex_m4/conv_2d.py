@@ -79,13 +79,18 @@ class Geometry:
 
 def specialise(layer: Layer, optimize: str) -> Kernel | None:
     """Return the kernel of an int8 convolution: ``size`` keeps its weights int8, ``speed`` widens them."""
-    if not isinstance(layer, Conv2D) or layer.rescale is None or not _supported(layer):
+    if not isinstance(layer, Conv2D):
         return None
     # Of small layers those that share a routine with first layers: the others would bring one of their own.
     small = layer.in_c <= 4 or (layer.pool is NO_POOL and int(layer.clamp[0]) >= layer.out_zero)
     few = small and layer.weights.size <= _FEW_WEIGHTS
     packings = (False, True) if optimize == "size" and not few else (True, False)
-    return next((k for wide in packings if (k := _kernel(layer, wide)) is not None), None)
+    return next((k for wide in packings if (k := packed(layer, wide=wide)) is not None), None)
+
+
+def packed(layer: Conv2D, *, wide: bool) -> Kernel | None:
+    """Return the kernel with int16 or with int8 weights."""
+    return _kernel(layer, wide) if layer.rescale is not None and _supported(layer) else None
 
 
 def _supported(layer: Conv2D) -> bool:

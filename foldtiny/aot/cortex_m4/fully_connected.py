@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from foldtiny.aot.cortex_m4 import packing, rescaling
+from foldtiny.aot.cortex_m4 import cost, packing, rescaling
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.fully_connected import FullyConnected
 from foldtiny.aot.overlap import by_pixels, strided
@@ -37,7 +37,8 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     if optimize == "size" and layer.rows * layer.weights.size <= _FEW_MACS:
         return None
     wide = _in_stretches(layer, True, optimize) if _may_widen(layer, optimize) else None
-    return wide or _in_stretches(layer, False, optimize) or _in_parts(layer)
+    half = _in_stretches(layer, False, optimize) or _in_parts(layer)
+    return cost.best(((wide, cost.fully_connected(layer, True)), (half, cost.fully_connected(layer, False))))
 
 
 def _may_widen(layer: FullyConnected, optimize: str) -> bool:
