@@ -148,7 +148,7 @@ def test_crash_on_the_board_is_reported(tmp_path: Path, name: str, crash: str, t
     fake = fake_model.FakeCompiled()
     model = fake.files["model.c"].replace("int32_t sum = 0;", f"int32_t sum = 0; {crash}")
     project = render(
-        boards.get(name), replace(fake, files={**fake.files, "model.c": model}), b"", tmp_path / "p", title=""
+        boards.get(name), replace(fake, files={**fake.files, "model.c": model}), b"TFL3", tmp_path / "p", title=""
     )
     firmware = build.build(project, f"{name}-sim")
     with pytest.raises(MeasureError, match=re.escape(text)):
