@@ -132,7 +132,10 @@ class Trials:
             flash = error.needed if error.memory == "flash" else constants
             return self._judged(optimize, flash, arena, None, at_least=True, board_need=error.needed / error.limit)
         flash, static = built.footprint.flash_total, built.footprint.ram_static
-        if self.limits.ram_bytes is None and self.limits.ms is None:
+        nothing_to_run = self.limits.ram_bytes is None and self.limits.ms is None
+        # A real board is not flashed for an image that is too large already.
+        in_vain = self.target.port is not None and flash > (self.limits.flash_bytes or flash)
+        if nothing_to_run or in_vain:
             return self._judged(optimize, flash, None, None)
         measured = self._run(project, environment, built.elf, content, model_hash)
         return self._judged(optimize, flash, static + measured["stack_bytes"]["high_water"], milliseconds(measured))
