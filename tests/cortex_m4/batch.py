@@ -28,10 +28,13 @@ ROUTINES = (
 )
 WINDOWS = ("half", "wide", "weave", "3x9", "line_half", "line_wide")
 SHARED = [f"{steps}_{e}" for steps in ("8", "16", "32", "loop") for e in (8, 10, 12, 14, 16)]
+EIGHT = (8, 10, 12, 14, 16)
 CALLS = {
     "ft_cm4_fully_connected_s8($params, ft_rows_half,": 62,
     "ft_cm4_fully_connected_s8($params, ft_rows_wide,": 63,
     "ft_cm4_long_vectors_s8(": 64,
+    "ft_cm4_three_pixels_s8($params, ft_three_relu,": 310,
+    "ft_cm4_three_pixels_s8($params, ft_three_full,": 311,
     "ft_cm4_add_s8($params, ft_cm4_add_relu, $in0": 65,
     "ft_cm4_add_s8($params, ft_cm4_add_full, $in0": 66,
     "ft_cm4_add_s8($params, ft_cm4_add_relu, $in1": 67,
@@ -74,6 +77,9 @@ def _kind(kernel: Kernel) -> int:
         for number, windows in enumerate(WINDOWS):
             if f" {name}, " in kernel.call and f" ft_cm4_windows_{windows}," in kernel.call:
                 return index + number * len(ROUTINES)
+    for index, e in enumerate(EIGHT):
+        if f" ft_eight_{e}," in kernel.call:
+            return 300 + index
     for index, routine in enumerate(SHARED):
         for number, windows in enumerate(WINDOWS):
             if f" ft_gemm_shared_{routine}, " in kernel.call and f" ft_cm4_windows_{windows}," in kernel.call:

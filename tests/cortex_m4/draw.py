@@ -126,6 +126,47 @@ def conv_2d(rng: Rng) -> Conv2D:
     )
 
 
+def conv_three(rng: Rng) -> Conv2D:
+    """Return a 1x1 convolution of channels in eights."""
+    layer, in_c = conv_eight(rng), 8 * int(rng.integers(1, 20))
+    zero = zero_point(rng)
+    return replace(
+        layer,
+        in_c=in_c,
+        in_h=max(3, layer.in_h),
+        out_h=max(3, layer.out_h),
+        weights=weights(rng, (layer.out_c, 1, 1, in_c)),
+        bias=_bias(rng, layer.out_c, in_c),
+        rescale=rescale(rng, layer.out_c, in_c),
+        out_zero=zero,
+        clamp=clamp(rng, zero),
+    )
+
+
+def conv_eight(rng: Rng) -> Conv2D:
+    """Return a 1x1 convolution of eight channels, rescaled as networks are."""
+    size = (int(rng.integers(1, 9)), int(rng.integers(1, 13)))
+    out_c, zero = int(rng.integers(1, 20)), zero_point(rng)
+    layer = replace(
+        conv_2d(rng),
+        in_h=size[0],
+        in_w=size[1],
+        in_c=8,
+        out_h=size[0],
+        out_w=size[1],
+        window=Window(1, 1, 1, 1, 1, 1, 0, 0, "VALID"),
+        weights=weights(rng, (out_c, 1, 1, 8)),
+        bias=_bias(rng, out_c, 8),
+        in_zero=zero_point(rng),
+        out_zero=zero,
+        clamp=(float(zero), float(int(rng.integers(zero, 128)))),
+        pool=NO_POOL,
+        pooled_h=0,
+        pooled_w=0,
+    )
+    return replace(layer, rescale=rescale(rng, out_c, 8))
+
+
 def conv_3x3(rng: Rng) -> Conv2D:
     """Return a 3x3 convolution with stride 1, some channels and any padding."""
     in_c, out_c = int(rng.choice([4, 8, 9, 12, 14, 16, 23, 32, 64])), int(rng.integers(2, 9))

@@ -6,8 +6,10 @@
 #include "cm4_add.h"
 #include "cm4_conv_2d.h"
 #include "cm4_depthwise_3x3.h"
+#include "cm4_eight_channels.h"
 #include "cm4_long_vectors.h"
 #include "cm4_pool_2d.h"
+#include "cm4_three_pixels.h"
 #include "cm4_winograd.h"
 #include "cm4_winograd_5x5.h"
 #include "image.h"
@@ -49,6 +51,8 @@ enum {
     SWEEPS = 128,
     TILES = 192,
     SQUARES = 256,
+    EIGHT = 300,
+    THREE = 310,
     SHARED = 512,
     SHARED_ROUTINES = 20
 };
@@ -83,6 +87,12 @@ static void call(const header *h, const void *p, const int32_t *first, const int
         ft_cm4_conv_2d_s8(p, ft_cm4_pixels, shared[number % SHARED_ROUTINES], 0,
                           windows[number / SHARED_ROUTINES], takes[((const ft_cm4_conv_2d *)p)->source],
                           first, 0, in0, out, scratch);
+    } else if (h->kind >= THREE) {
+        ft_cm4_three_pixels_s8(p, h->kind == THREE ? ft_three_relu : ft_three_full, first, in0, out, scratch);
+    } else if (h->kind >= EIGHT) {
+        static const ft_eight_routine eights[] = {ft_eight_8, ft_eight_10, ft_eight_12, ft_eight_14,
+                                                  ft_eight_16};
+        ft_cm4_eight_channels_s8(p, eights[h->kind - EIGHT], first, in0, out, scratch);
     } else if (h->kind == ROWS_HALF) {
         ft_cm4_fully_connected_s8(p, ft_rows_half, ft_cm4_run_half, first, in0, out, scratch);
     } else if (h->kind == ROWS_WIDE) {

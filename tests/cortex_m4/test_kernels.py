@@ -13,7 +13,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from foldtiny.aot.cortex_m4 import add, conv_2d, depthwise_conv_2d, fully_connected, pool_2d, winograd, winograd_5x5
+from foldtiny.aot.cortex_m4 import (
+    add,
+    conv_2d,
+    depthwise_conv_2d,
+    eight_channels,
+    fully_connected,
+    pool_2d,
+    three_pixels,
+    winograd,
+    winograd_5x5,
+)
 from foldtiny.aot.ops._elementwise import Elementwise
 from foldtiny.aot.ops._pool import Pool2D
 from foldtiny.aot.ops.fully_connected import FullyConnected
@@ -64,6 +74,8 @@ def _sizes(layer: Any) -> tuple[int, ...]:
 
 KINDS: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]] = {
     "conv_2d": (draw.conv_2d, conv_2d.specialise, arithmetic.conv_2d),
+    "eight_channels": (draw.conv_eight, eight_channels.specialise, arithmetic.conv_2d),
+    "three_pixels": (draw.conv_three, three_pixels.specialise, arithmetic.conv_2d),
     "winograd": (draw.conv_3x3, lambda layer, _: winograd.specialise(layer, "speed"), arithmetic.conv_2d),
     "winograd_5x5": (draw.conv_5x5, lambda layer, _: winograd_5x5.specialise(layer, "speed"), arithmetic.conv_2d),
     "depthwise_conv_2d": (draw.depthwise_conv_2d, depthwise_conv_2d.specialise, arithmetic.depthwise_conv_2d),

@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from foldtiny.aot.cortex_m4 import conv_2d, depthwise_conv_2d, fully_connected, winograd, winograd_5x5
+from foldtiny.aot.cortex_m4 import (
+    conv_2d,
+    depthwise_conv_2d,
+    eight_channels,
+    fully_connected,
+    three_pixels,
+    winograd,
+    winograd_5x5,
+)
 from foldtiny.aot.layer import Kernel
 from foldtiny.aot.ops._weights import Rescale
 from foldtiny.aot.ops._window import Window
@@ -67,6 +75,30 @@ def _layers(rng: np.random.Generator) -> Iterator[tuple[str, Kernel, Any, Any]]:
         layer = replace(layer, bias=layer.bias - (25_000 if pooled else 0))
         for optimize in ("size", "speed"):
             yield f"conv {zero} {pooled} {optimize}", conv_2d.specialise(layer, optimize), layer, arithmetic.conv_2d
+    eight = replace(
+        draw.conv_eight(rng),
+        batches=1,
+        in_h=8,
+        in_w=9,
+        out_h=8,
+        out_w=9,
+        weights=draw.weights(np.random.default_rng(1), (3, 1, 1, 8)),
+        **_numbers(rng, 3, 8, -128),
+    )
+    yield "eight", eight_channels.specialise(eight, "speed"), eight, arithmetic.conv_2d
+    for zero in (-128, 5):
+        three = replace(
+            draw.conv_three(rng),
+            batches=1,
+            in_h=8,
+            in_w=9,
+            in_c=16,
+            out_h=8,
+            out_w=9,
+            weights=draw.weights(np.random.default_rng(1), (3, 1, 1, 16)),
+            **_numbers(rng, 3, 16, zero),
+        )
+        yield f"three {zero}", three_pixels.specialise(three, "size"), three, arithmetic.conv_2d
     for zero in (-128, 5):
         tiled = replace(
             draw.conv_3x3(rng),

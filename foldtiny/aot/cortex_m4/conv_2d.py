@@ -21,7 +21,7 @@ DIRECT, BYTES, WORDS = 0, 1, 2
 
 _WIDE_FIELDS = frozenset(("in_bytes", "out_w", "conv_w", "row_bytes"))
 
-_FEW_WEIGHTS = 1024
+FEW_WEIGHTS = 1024
 """Layers with no more weights than this may be widened for size too: a kilobyte that pays."""
 
 _ODD_WIDTH = 32
@@ -83,7 +83,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
         return None
     # Of small layers those that share a routine with first layers: the others would bring one of their own.
     small = layer.in_c <= 4 or (layer.pool is NO_POOL and int(layer.clamp[0]) >= layer.out_zero)
-    few = small and layer.weights.size <= _FEW_WEIGHTS
+    few = small and layer.weights.size <= FEW_WEIGHTS
     packings = (False, True) if optimize == "size" and not few else (True, False)
     return next((k for wide in packings if (k := packed(layer, wide=wide)) is not None), None)
 
@@ -249,7 +249,7 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
     if constants is None or not (wide or packing.half_fits(grouped)):
         return None
     tail = "max" if pooled else "relu" if int(layer.clamp[0]) >= layer.out_zero else "full"
-    shared = _shared(layer, bounds) if wide and tail == "relu" else None
+    shared = sharing(layer, bounds) if wide and tail == "relu" else None
     if shared is not None:
         constants, tail = shared, "shared"
     if tail == "full" and not wide and not all(c.corrected for c in constants):
@@ -293,7 +293,7 @@ def _windows(layer: Conv2D, shape: Geometry, wide: bool) -> str:
     return f"ft_cm4_windows_{kind}"
 
 
-def _shared(layer: Conv2D, bounds: NDArray[np.int64]) -> list[rescaling.Channel] | None:
+def sharing(layer: Conv2D, bounds: NDArray[np.int64]) -> list[rescaling.Channel] | None:
     """Return constants under which all channels end with one shift, where there are any."""
     assert layer.rescale is not None
     found = (rescaling.channels_sharing(layer.rescale, layer.out_zero, bounds, shift) for shift in SHIFTS)

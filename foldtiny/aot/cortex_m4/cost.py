@@ -15,7 +15,7 @@ from foldtiny.aot.layer import Kernel
 from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
 from foldtiny.aot.ops.fully_connected import FullyConnected
 
-NEAR = 1.05
+NEAR = 1.06
 """Estimates this close to each other say nothing about a board: there the fewer instructions decide."""
 
 
@@ -92,6 +92,21 @@ def direct(layer: Conv2D, kernel: Kernel | None, wide: bool) -> Cost:
     rescaled = shape.out_h * shape.out_w * layer.out_c if pooled else 0
     once = _BYTES * taken + _RESCALED * rescaled
     return ((_PIXELS + windows + tile * (layer.out_c / 2)) * pairs + once) * shape.batches
+
+
+def eight_channels(layer: Conv2D) -> Cost:
+    """Return the cost of ``eight_channels``."""
+    pixels = layer.batches * layer.in_h * layer.in_w
+    once = Cost(25, 17) * (-(-pixels // 32) * layer.out_c)
+    return Cost(13.4, 8.9) * (pixels * layer.out_c) + once + Cost(1.7, 1.0) * (pixels * layer.in_c)
+
+
+def three_pixels(layer: Conv2D) -> Cost:
+    """Return the cost of ``three_pixels``."""
+    pixels, groups = layer.batches * layer.in_h * layer.in_w, layer.in_c / 4
+    tile = Cost(25, 17) * groups + Cost(6, 2) * (groups / 8) + Cost(56, 36)
+    once = Cost(70, 45) + Cost(20, 12.5) * groups
+    return (once + tile * (layer.out_c / 2)) * (pixels // 3 + pixels % 3)
 
 
 def winograd(layer: Conv2D) -> Cost:
