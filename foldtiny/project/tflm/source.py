@@ -36,6 +36,8 @@ _LEFT_OUT = {"signal", "kissfft", "examples", "testing", "tests", "test", "test_
 # Clock and console belong to the firmware.
 _OURS = {"micro_time", "debug_log"}
 _OTHER_CHIPS = ("_esp32s3", "_esp32p4")
+# What the interpreter's own tests are made with; some of it wants a heap.
+_FOR_TESTS = ("test_", "mock_", "fake_", "kernel_runner")
 _MOST_BYTES = 64 << 20
 # Where a kernel hands itself out: `TFLMRegistration Register_CONV_2D() {`.
 _REGISTERS = re.compile(rb"\bRegister_([A-Z0-9_]+)\s*\(\s*\)\s*\{")
@@ -140,6 +142,6 @@ def _wanted(name: PurePosixPath, shadowed: set[str]) -> bool:
         return True
     if name.suffix not in _SOURCES or _LEFT_OUT & set(name.parts) or name.stem in _OURS:
         return False
-    if name.stem.endswith(("_test", *_OTHER_CHIPS)):
+    if name.stem.endswith(("_test", *_OTHER_CHIPS)) or name.stem.startswith(_FOR_TESTS):
         return False
     return str(name.with_suffix("")) not in shadowed
