@@ -27,7 +27,8 @@ ROUTINES = (
     "ft_gemm_wide_first",
 )
 WINDOWS = ("half", "wide", "weave", "3x9", "line_half", "line_wide")
-SHARED = [f"{steps}_{e}" for steps in ("8", "16", "32", "loop") for e in (8, 10, 12, 14, 16)]
+STEPS = ("shared_8", "shared_16", "shared_32", "shared_loop", "exact_4", "exact_7", "exact_8", "exact_16", "exact_32")
+SHARED = [f"{steps}_{e}" for steps in STEPS for e in (8, 10, 12, 14, 16)]
 EIGHT = (8, 10, 12, 14, 16)
 CALLS = {
     "ft_cm4_fully_connected_s8($params, ft_rows_half,": 62,
@@ -82,7 +83,7 @@ def _kind(kernel: Kernel) -> int:
             return 300 + index
     for index, routine in enumerate(SHARED):
         for number, windows in enumerate(WINDOWS):
-            if f" ft_gemm_shared_{routine}, " in kernel.call and f" ft_cm4_windows_{windows}," in kernel.call:
+            if f" ft_gemm_{routine}, " in kernel.call and f" ft_cm4_windows_{windows}," in kernel.call:
                 return 512 + index + number * len(SHARED)
     for index, routine in enumerate(SWEEPS):
         if f" ft_sweep_{routine}," in kernel.call:

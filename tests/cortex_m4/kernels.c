@@ -32,10 +32,12 @@ static uint8_t work[GUARD + MAX_BYTES + GUARD] __attribute__((aligned(16)));
 static const ft_gemm_routine routines[] = {ft_gemm_half_relu, ft_gemm_half_full, ft_gemm_half_first,
                                            ft_gemm_wide_relu, ft_gemm_wide_full, ft_gemm_wide_first};
 
-#define SHARED_ALL(steps)                                                                 \
-    ft_gemm_shared_##steps##_8, ft_gemm_shared_##steps##_10, ft_gemm_shared_##steps##_12, \
-        ft_gemm_shared_##steps##_14, ft_gemm_shared_##steps##_16
-static const ft_gemm_routine shared[] = {SHARED_ALL(8), SHARED_ALL(16), SHARED_ALL(32), SHARED_ALL(loop)};
+#define SHARED_ALL(s) ft_gemm_##s##_8, ft_gemm_##s##_10, ft_gemm_##s##_12, ft_gemm_##s##_14, ft_gemm_##s##_16
+static const ft_gemm_routine shared[] = {
+    SHARED_ALL(shared_8),    SHARED_ALL(shared_16), SHARED_ALL(shared_32),
+    SHARED_ALL(shared_loop), SHARED_ALL(exact_4),   SHARED_ALL(exact_7),
+    SHARED_ALL(exact_8),     SHARED_ALL(exact_16),  SHARED_ALL(exact_32),
+};
 
 // Numbers of the calls that are no convolutions; those with one routine each come first.
 enum {
@@ -54,7 +56,7 @@ enum {
     EIGHT = 300,
     THREE = 310,
     SHARED = 512,
-    SHARED_ROUTINES = 20
+    SHARED_ROUTINES = sizeof shared / sizeof *shared
 };
 
 // Those of stride 2 follow the others.

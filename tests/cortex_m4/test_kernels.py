@@ -74,6 +74,7 @@ def _sizes(layer: Any) -> tuple[int, ...]:
 
 KINDS: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]] = {
     "conv_2d": (draw.conv_2d, conv_2d.specialise, arithmetic.conv_2d),
+    "conv_2d, 1x1": (draw.conv_three, conv_2d.specialise, arithmetic.conv_2d),
     "eight_channels": (draw.conv_eight, eight_channels.specialise, arithmetic.conv_2d),
     "three_pixels": (draw.conv_three, three_pixels.specialise, arithmetic.conv_2d),
     "winograd": (draw.conv_3x3, lambda layer, _: winograd.specialise(layer, "speed"), arithmetic.conv_2d),

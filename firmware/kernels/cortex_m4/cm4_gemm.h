@@ -205,8 +205,9 @@ enum { FT_HALF_STEPS = 8, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_S
 // Stack: 0 activations, 4 output, 8 pixel step, 12 output's end, 16 activations' end, 20 where to enter the loop,
 // 24 channels left over. Tails leave the output in r6 and its end in r8.
 #define FT_LOOP "ldr.w r6, [sp, #16]\n" "cmp r0, r6\n" "bne.w 2b\n"
-#define FT_GEMM(start, body, single, tail, one) FT_GEMM_OF(start, body, FT_LOOP, single, tail, one)
-#define FT_GEMM_OF(start, body, loop, single, tail, one) \
+#define FT_ENTER "ldr.w pc, [sp, #20]\n" ".balign 4\n"
+#define FT_GEMM(start, body, single, tail, one) FT_GEMM_OF(start, FT_ENTER, body, FT_LOOP, single, tail, one)
+#define FT_GEMM_OF(start, enter, body, loop, single, tail, one) \
     "push.w {r4-r11, lr}\n"                         \
     "sub sp, #28\n"                                 \
     "ldm.w r3, {r4-r8}\n"                           \
@@ -220,9 +221,7 @@ enum { FT_HALF_STEPS = 8, FT_HALF_STEP_BYTES = 92, FT_WIDE_STEPS = 16, FT_WIDE_S
     "str.w r8, [sp, #24]\n"                         \
     "cmp r6, r2\n"                                  \
     "beq.w 5f\n"                                    \
-    "1:\n" start                                    \
-    "ldr.w pc, [sp, #20]\n"                         \
-    ".balign 4\n"                                   \
+    "1:\n" start enter \
     "2:\n" body loop                                \
     tail                                            \
     "str.w r6, [sp, #4]\n"                          \
@@ -266,24 +265,28 @@ FT_ROUTINE(ft_gemm_wide_max) {
     __asm volatile(FT_GEMM(FT_START_WIDE, FT_WIDE_BODY, FT_WIDE_SINGLE, FT_TAIL_MAX, FT_ONE_MAX));
 }
 
-// Windows of at most 8, 16 or 32 steps need no loop; longer ones go by 32. One set for each shift; unused ones cost nothing.
-#define FT_WIDE_8 FT_X8(FT_WIDE_STEP)
-#define FT_WIDE_32 FT_X16(FT_WIDE_STEP) FT_X16(FT_WIDE_STEP)
-#define FT_GEMM_SHARED(e)                                                                                            \
-    FT_ROUTINE(ft_gemm_shared_8_##e) {                                                                               \
-        __asm volatile(FT_GEMM_OF(FT_START_WIDE, FT_WIDE_8, "", FT_WIDE_SINGLE, FT_TAIL_SHARED(e), FT_ONE_SHARED(e))); \
-    }                                                                                                                \
-    FT_ROUTINE(ft_gemm_shared_16_##e) {                                                                              \
+// Some lengths of windows have routines of exactly their steps, which need no loop and jump over nothing; others take the
+// next larger or, beyond 32 steps, go round. One set for each shift; unused ones cost nothing.
+#define FT_STEPS_4 FT_X4(FT_WIDE_STEP)
+#define FT_STEPS_7 FT_X4(FT_WIDE_STEP) FT_WIDE_STEP FT_WIDE_STEP FT_WIDE_STEP
+#define FT_STEPS_8 FT_X8(FT_WIDE_STEP)
+#define FT_STEPS_16 FT_X16(FT_WIDE_STEP)
+#define FT_STEPS_32 FT_X16(FT_WIDE_STEP) FT_X16(FT_WIDE_STEP)
+#define FT_GEMM_SHARED_ONE(name, enter, body, loop, e)                                                               \
+    FT_ROUTINE(name) {                                                                                               \
         __asm volatile(                                                                                              \
-            FT_GEMM_OF(FT_START_WIDE, FT_WIDE_BODY, "", FT_WIDE_SINGLE, FT_TAIL_SHARED(e), FT_ONE_SHARED(e)));       \
-    }                                                                                                                \
-    FT_ROUTINE(ft_gemm_shared_32_##e) { \
-        __asm volatile(FT_GEMM_OF(FT_START_WIDE, FT_WIDE_32, "", FT_WIDE_SINGLE, FT_TAIL_SHARED(e), FT_ONE_SHARED(e))); \
-    } \
-    FT_ROUTINE(ft_gemm_shared_loop_##e) { \
-        __asm volatile( \
-            FT_GEMM_OF(FT_START_WIDE, FT_WIDE_32, FT_LOOP, FT_WIDE_SINGLE, FT_TAIL_SHARED(e), FT_ONE_SHARED(e))); \
+            FT_GEMM_OF(FT_START_WIDE, enter, body, loop, FT_WIDE_SINGLE, FT_TAIL_SHARED(e), FT_ONE_SHARED(e)));      \
     }
+#define FT_GEMM_SHARED(e)                                                                                            \
+    FT_GEMM_SHARED_ONE(ft_gemm_exact_4_##e, "", FT_STEPS_4, "", e)                                                    \
+    FT_GEMM_SHARED_ONE(ft_gemm_exact_7_##e, "", FT_STEPS_7, "", e)                                                    \
+    FT_GEMM_SHARED_ONE(ft_gemm_exact_8_##e, "", FT_STEPS_8, "", e)                                                    \
+    FT_GEMM_SHARED_ONE(ft_gemm_exact_16_##e, "", FT_STEPS_16, "", e)                                                  \
+    FT_GEMM_SHARED_ONE(ft_gemm_exact_32_##e, "", FT_STEPS_32, "", e)                                                  \
+    FT_GEMM_SHARED_ONE(ft_gemm_shared_8_##e, FT_ENTER, FT_STEPS_8, "", e)                                             \
+    FT_GEMM_SHARED_ONE(ft_gemm_shared_16_##e, FT_ENTER, FT_STEPS_16, "", e)                                           \
+    FT_GEMM_SHARED_ONE(ft_gemm_shared_32_##e, FT_ENTER, FT_STEPS_32, "", e)                                           \
+    FT_GEMM_SHARED_ONE(ft_gemm_shared_loop_##e, FT_ENTER, FT_STEPS_32, FT_LOOP, e)
 FT_GEMM_SHARED(8)
 FT_GEMM_SHARED(10)
 FT_GEMM_SHARED(12)

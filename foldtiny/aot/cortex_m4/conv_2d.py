@@ -33,8 +33,8 @@ _NINES = (3, 2, 1)
 SHIFTS = (12, 10, 14, 8, 16)
 """Final shifts, the usual ones first, for which ``cm4_gemm.h`` has routines that rescale in two instructions."""
 
-_SHARED_STEPS = (8, 16, 32)
-"""Steps in the unrolled loops of these routines."""
+_SHARED_STEPS, _EXACT_STEPS = (8, 16, 32), (4, 7, 8, 16, 32)
+"""Steps in the unrolled loops of these routines, and of those that can do no fewer."""
 
 _HALF_STEPS, _HALF_STEP_BYTES = 8, 92
 _WIDE_STEPS, _WIDE_STEP_BYTES = 16, 40
@@ -85,12 +85,12 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     small = layer.in_c <= 4 or (layer.pool is NO_POOL and int(layer.clamp[0]) >= layer.out_zero)
     few = small and layer.weights.size <= FEW_WEIGHTS
     packings = (False, True) if optimize == "size" and not few else (True, False)
-    return next((k for wide in packings if (k := packed(layer, wide=wide)) is not None), None)
+    return next((k for wide in packings if (k := packed(layer, wide=wide, exact=optimize == "speed"))), None)
 
 
-def packed(layer: Conv2D, *, wide: bool) -> Kernel | None:
-    """Return the kernel with int16 or with int8 weights."""
-    return _kernel(layer, wide) if layer.rescale is not None and _supported(layer) else None
+def packed(layer: Conv2D, *, wide: bool, exact: bool = True) -> Kernel | None:
+    """Return the kernel with int16 or with int8 weights; ``exact`` allows routines for windows of one length only."""
+    return _kernel(layer, wide, exact) if layer.rescale is not None and _supported(layer) else None
 
 
 def _supported(layer: Conv2D) -> bool:
@@ -234,7 +234,7 @@ def narrow(fields: Mapping[str, int | float | tuple[int, ...]]) -> bool:
     return all(name in _WIDE_FIELDS or (isinstance(v, int) and abs(v) < 1 << 15) for name, v in fields.items())
 
 
-def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
+def _kernel(layer: Conv2D, wide: bool, exact: bool) -> Kernel | None:
     assert layer.rescale is not None
     pooled = layer.pool is not NO_POOL
     shape = geometry(layer, wide)
@@ -260,9 +260,7 @@ def _kernel(layer: Conv2D, wide: bool) -> Kernel | None:
         arrays["rescaling"] = Constant("int32_t", np.array([c.words(d=True) for c in constants], dtype=np.int32))
     routine = f"ft_gemm_{'wide' if wide else 'half'}_{'first' if pooled else tail}"
     if shared is not None:
-        steps = next((s for s in _SHARED_STEPS if shape.groups <= s), _SHARED_STEPS[-1])
-        routine = f"ft_gemm_shared_{steps if shape.groups <= steps else 'loop'}_{shared[0].e}"
-        parameters["skip"] = (-shape.groups % steps) * _WIDE_STEP_BYTES
+        routine, parameters["skip"] = _sharing_routine(shape.groups, shared[0].e, exact)
     body = "ft_cm4_pooled" if pooled else "ft_cm4_pixels"
     more, last = (routine.replace("first", "max"), "$rescaling") if pooled else ("0", "0")
     take = {DIRECT: "0", BYTES: "ft_cm4_take_bytes", WORDS: f"ft_cm4_take_{'wide' if wide else 'half'}"}[shape.source]
@@ -291,6 +289,15 @@ def _windows(layer: Conv2D, shape: Geometry, wide: bool) -> str:
     elif not pooled and shape.source == DIRECT and layer.window.k_h == 1 and layer.in_c % 4 == shape.whole % 2 == 0:
         kind = f"line_{kind}"
     return f"ft_cm4_windows_{kind}"
+
+
+def _sharing_routine(steps: int, shift: int, exact: bool) -> tuple[str, int]:
+    """Return the routine for a shared shift, and the bytes of its code to jump over."""
+    if exact and steps in _EXACT_STEPS:
+        return f"ft_gemm_exact_{steps}_{shift}", 0
+    unrolled = next((s for s in _SHARED_STEPS if steps <= s), _SHARED_STEPS[-1])
+    name = unrolled if steps <= unrolled else "loop"
+    return f"ft_gemm_shared_{name}_{shift}", (-steps % unrolled) * _WIDE_STEP_BYTES
 
 
 def sharing(layer: Conv2D, bounds: NDArray[np.int64]) -> list[rescaling.Channel] | None:

@@ -48,9 +48,10 @@ _HALF_STEP, _WIDE_STEP = Cost(35, 23), Cost(18, 10)
 _LOOP = Cost(6, 3)
 """Round the inner loop once more, or out of it."""
 
-_TAIL, _SHARED_TAIL, _FULL_TAIL, _MAX_TAIL = Cost(42, 22), Cost(36, 18), Cost(51, 31), Cost(28, 18)
-"""From the last product of a tile to the first of the next: where shifts differ, are shared, halves are corrected, or
-sums go into a maximum."""
+_TAIL, _FULL_TAIL, _MAX_TAIL = Cost(42, 22), Cost(51, 31), Cost(28, 18)
+_SHARED_TAIL, _EXACT_TAIL = Cost(36, 18), Cost(32, 17)
+"""From the last product of a tile to the first of the next: where shifts differ, halves are corrected, or sums go into
+a maximum; where shifts are shared, in routines for any number of steps and for one."""
 
 _PIXELS = Cost(65, 42)
 """From one pair of pixels to the next."""
@@ -70,7 +71,9 @@ def direct(layer: Conv2D, kernel: Kernel | None, wide: bool) -> Cost:
         steps, step, unrolled = shape.groups, _WIDE_STEP, 16
     else:
         steps, step, unrolled = shape.groups // 2, _HALF_STEP, 8
-    if kernel is not None and "_shared_" in kernel.call:
+    if kernel is not None and "_exact_" in kernel.call:
+        tail, rounds = _EXACT_TAIL, 0
+    elif kernel is not None and "_shared_" in kernel.call:
         tail, rounds = _SHARED_TAIL, -(-steps // 32) if steps > 32 else 0
     else:
         tail = _MAX_TAIL if pooled else _TAIL if int(layer.clamp[0]) >= layer.out_zero else _FULL_TAIL
