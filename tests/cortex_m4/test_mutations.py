@@ -51,9 +51,20 @@ def _numbers(rng: np.random.Generator, channels: int, taps: int, zero: int) -> d
     }
 
 
-def _layers(rng: np.random.Generator) -> Iterator[tuple[str, Kernel, Any, Any]]:
+Layers = Iterator[tuple[str, Kernel | None, Any, Any]]
+_AREA = Window(3, 3, 1, 1, 1, 1, 1, 1, "SAME")
+
+
+def _layers(rng: np.random.Generator) -> Layers:
     """Yield layers whose windows have no padding of their own, so that every packed weight is multiplied."""
-    area = Window(3, 3, 1, 1, 1, 1, 1, 1, "SAME")
+    yield from _convolutions(rng)
+    yield from _pointwise(rng)
+    yield from _transformed(rng)
+    yield from _dense(rng)
+    yield from _depthwise(rng)
+
+
+def _convolutions(rng: np.random.Generator) -> Layers:
     pool = Window(2, 2, 2, 2, 1, 1, 0, 0, "VALID")
     for zero, pooled in ((-128, False), (5, False), (5, True)):
         layer = replace(
@@ -64,7 +75,7 @@ def _layers(rng: np.random.Generator) -> Iterator[tuple[str, Kernel, Any, Any]]:
             in_c=8,
             out_h=6,
             out_w=6,
-            window=area,
+            window=_AREA,
             weights=draw.weights(np.random.default_rng(1), (3, 3, 3, 8)),
             pool=pool if pooled else NO_POOL,
             pooled_h=3 if pooled else 0,
@@ -75,6 +86,9 @@ def _layers(rng: np.random.Generator) -> Iterator[tuple[str, Kernel, Any, Any]]:
         layer = replace(layer, bias=layer.bias - (25_000 if pooled else 0))
         for optimize in ("size", "speed"):
             yield f"conv {zero} {pooled} {optimize}", conv_2d.specialise(layer, optimize), layer, arithmetic.conv_2d
+
+
+def _pointwise(rng: np.random.Generator) -> Layers:
     eight = replace(
         draw.conv_eight(rng),
         batches=1,
@@ -99,6 +113,9 @@ def _layers(rng: np.random.Generator) -> Iterator[tuple[str, Kernel, Any, Any]]:
             **_numbers(rng, 3, 16, zero),
         )
         yield f"three {zero}", three_pixels.specialise(three, "size"), three, arithmetic.conv_2d
+
+
+def _transformed(rng: np.random.Generator) -> Layers:
     for zero in (-128, 5):
         tiled = replace(
             draw.conv_3x3(rng),
@@ -107,7 +124,7 @@ def _layers(rng: np.random.Generator) -> Iterator[tuple[str, Kernel, Any, Any]]:
             in_c=4,
             out_h=7,
             out_w=7,
-            window=area,
+            window=_AREA,
             weights=draw.weights(np.random.default_rng(2), (4, 3, 3, 4)),
             **_numbers(rng, 4, 36, zero),
         )
@@ -128,14 +145,23 @@ def _layers(rng: np.random.Generator) -> Iterator[tuple[str, Kernel, Any, Any]]:
         )
         squares = replace(squares, bias=squares.bias - 40_000)
         yield f"squares {zero}", winograd_5x5.specialise(squares, "speed"), squares, arithmetic.conv_2d
+
+
+def _dense(rng: np.random.Generator) -> Layers:
     dense = replace(
         draw.fully_connected(rng),
         rows=16,
         weights=draw.weights(np.random.default_rng(1), (7, 40)),
         **_numbers(rng, 7, 40, 5),
     )
+    long = replace(dense, weights=draw.weights(np.random.default_rng(1), (4, 136)), **_numbers(rng, 4, 136, 5))
     for optimize in ("size", "speed"):
-        yield f"dense {optimize}", fully_connected.specialise(dense, optimize), dense, arithmetic.fully_connected
+        for name, layer in (("dense", dense), ("stretches", long)):
+            kernel = fully_connected.specialise(layer, optimize)
+            yield f"{name} {optimize}", kernel, layer, arithmetic.fully_connected
+
+
+def _depthwise(rng: np.random.Generator) -> Layers:
     for zero in (-128, 5):
         depthwise = replace(
             draw.depthwise_conv_2d(rng),
@@ -144,7 +170,7 @@ def _layers(rng: np.random.Generator) -> Iterator[tuple[str, Kernel, Any, Any]]:
             in_c=4,
             out_h=9,
             out_w=9,
-            window=area,
+            window=_AREA,
             weights=draw.weights(np.random.default_rng(1), (3, 3, 4)),
             **_numbers(rng, 4, 9, zero),
         )
