@@ -129,8 +129,8 @@ def _params(layer: DepthwiseConv2D, by_rows: bool) -> dict[str, int]:
     line_pad, pad = turned(w.pad_top, w.pad_left)
     columns, one = _columns(layer, by_rows), w.stride_h == 1
     # Sums land on the columns in the middle of each window.
-    sums = set(range(1, columns - 1, w.stride_h))
-    padding = set(range(pad)) | set(range(pad + length, columns))
+    sums = range(1, columns - 1, w.stride_h)
+    padding = (*range(pad), *range(pad + length, columns)[:4])
     return {
         "lines": lines,
         "length": length,
@@ -147,7 +147,7 @@ def _params(layer: DepthwiseConv2D, by_rows: bool) -> dict[str, int]:
         "pad": pad,
         "stride": w.stride_h,
         "columns": columns,
-        "refill": int(bool(sums & padding)),
+        "refill": int(any(column in sums for column in padding)),
         "skip": (-out_length % STEPS) * (ONE_BYTES if one else TWO_BYTES),
         "in_zero": layer.in_zero,
         "out_min": int(layer.clamp[0]),

@@ -7,7 +7,7 @@ import numpy as np
 from foldtiny.aot.cortex_m4 import conv_2d, packing, rescaling
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
-from foldtiny.aot.overlap import distance
+from foldtiny.aot.overlap import MAX_STEPS, distance
 
 CHANNELS, PIXELS = 8, 32
 """What the registers hold, and FT_EIGHT_PIXELS."""
@@ -50,5 +50,6 @@ def _supported(layer: Conv2D) -> bool:
         and (layer.out_h, layer.out_w) == (layer.in_h, layer.in_w)
         and layer.in_c == layer.group_c == CHANNELS
         and layer.pool is NO_POOL
+        and layer.batches * layer.in_h * layer.in_w <= MAX_STEPS
         and int(layer.clamp[0]) >= layer.out_zero
     )

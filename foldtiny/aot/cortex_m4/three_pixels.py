@@ -7,7 +7,7 @@ import numpy as np
 from foldtiny.aot.cortex_m4 import packing, rescaling
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
-from foldtiny.aot.overlap import distance
+from foldtiny.aot.overlap import MAX_STEPS, distance
 
 STEPS, STEP_BYTES = 8, 68
 """FT_THREE_STEPS and FT_THREE_STEP_BYTES."""
@@ -64,5 +64,5 @@ def _supported(layer: Conv2D) -> bool:
         and layer.in_c % 8 == 0
         and layer.pool is NO_POOL
         # A last pixel or two cost as much as three.
-        and layer.batches * layer.in_h * layer.in_w >= 3
+        and 3 <= layer.batches * layer.in_h * layer.in_w <= MAX_STEPS
     )
