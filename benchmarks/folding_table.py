@@ -1,10 +1,13 @@
 """Accuracy of a folded network for every method and sparsity, as CSV and Markdown.
 
-    python benchmarks/folding_table.py                      # the shipped LeNet5 on Fashion-MNIST
-    python benchmarks/folding_table.py --model a.pt b.pt --output docs/tables/lenet5_seeds
+    python benchmarks/folding_table.py                      # LeNet5: the shipped checkpoint and three more trainings
+    python benchmarks/folding_table.py --network resnet18   # ResNet18 x0.25, BatchNorm repairs
+    python benchmarks/folding_table.py --only combination   # these methods again, the rest from the CSV
 
-Several checkpoints (trainings of one network with different seeds) give mean and standard deviation. Real images, where
-a row uses any, are the first 512 training images of the calibration split, without their labels.
+Trainings that are missing from --checkpoints are made first (LeNet5: some 6 minutes each on one core), with the
+recipe of ``foldtiny train --model lenet5 --data fashion-mnist --epochs 16 --seed N``. Several trainings give mean and
+standard deviation. Real images, where a row uses any, are the 512 training images of the calibration split, without
+their labels.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ import argparse
 import csv
 import io
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -26,36 +30,50 @@ from foldtiny.resources import write_atomic
 from foldtiny.zoo import checkpoint
 
 SPARSITIES = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9)
+DATA = "fashion-mnist"
+BASELINES = ("ward", "kmeans", "ifm", "random", "l1", "l2")
 
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network of the zoo, how it is trained for this table, and which trainings are there."""
+
+    epochs: int
+    width: float | None
+    seeds: tuple[int, ...]
+    output: str
+
+
+NETWORKS = {
+    "lenet5": Network(16, None, (0, 1, 2, 3), "lenet5_folding"),
+    "resnet18": Network(6, 0.25, (0,), "resnet18_folding"),
+    "vgg11-bn": Network(8, 0.25, (0,), "vgg11_bn_folding"),
+}
+
+Row = tuple[str, str, str, bool]
 #: (method, budget, repair, real images)
-ROWS = [
-    *[
-        (m, "uniform", "none", False)
-        for m in ("combination", "scale-aware", "ward", "kmeans", "ifm", "random", "l1", "l2")
-    ],
-    ("combination", "uniform", "ls", False),
+ROWS: list[Row] = [
+    *[(m, "uniform", "none", False) for m in ("combination", "scale-aware", *BASELINES)],
+    ("ward", "uniform", "ls", False),
     ("combination", "uniform", "none", True),
-    ("combination", "uniform", "ls", True),
     ("ward", "uniform", "ls", True),
     ("l1", "uniform", "ls", True),
-    *[(m, "params", "none", False) for m in ("combination", "scale-aware", "ward", "l1")],
-    ("combination", "params", "ls", False),
+    *[(m, "params", "none", False) for m in ("combination", "scale-aware", *BASELINES)],
     ("combination", "params", "none", True),
-    ("combination", "params", "ls", True),
 ]
 #: Rows for networks with BatchNorm.
-NORM_ROWS = [
+NORM_ROWS: list[Row] = [
     (method, "uniform", repair, repair == "data")
     for method in ("combination", "ward", "kmeans", "l1")
     for repair in ("none", "ar", "dir", "data")
-] + [("combination", "uniform", "ls", False), ("combination", "uniform", "ls", True)]
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One folding of one network."""
 
-    model: str
+    seed: int
     method: str
     budget: str
     repair: str
@@ -66,52 +84,95 @@ class Cell:
     peak_activations: int
     accuracy: float
 
+    @property
+    def row(self) -> Row:
+        """The row of the table that it stands in."""
+        return self.method, self.budget, self.repair, self.images > 0
+
+    @property
+    def key(self) -> Key:
+        """What tells it from all others."""
+        return self.seed, self.row, self.sparsity
+
+
+Key = tuple[int, Row, float]
+
 
 def main() -> None:
     """Parse, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", nargs="+", default=["default"], help="checkpoints; 'default' is the shipped one")
-    parser.add_argument("--data", default="fashion-mnist")
-    parser.add_argument("--output", type=Path, default=Path("docs/tables/lenet5_folding"), help="without suffix")
+    parser.add_argument("--network", choices=NETWORKS, default="lenet5")
+    parser.add_argument("--seeds", type=int, nargs="+", help="trainings to fold (seed 0 of LeNet5 is the shipped one)")
+    parser.add_argument("--checkpoints", type=Path, default=Path("build/folding"), help="where the trainings lie")
+    parser.add_argument("--output", type=Path, help="without suffix (default: docs/tables/...)")
     parser.add_argument("--sparsity", type=float, nargs="+", default=list(SPARSITIES))
+    parser.add_argument("--only", nargs="+", help="measure these methods (or method:repair), keep the rest of the CSV")
     parser.add_argument("--limit", type=int, help="test images to use")
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    cells: list[Cell] = []
-    for spec in options.model:
-        loaded = checkpoint.load_model(spec)
-        test = data.load(options.data, "test", input_shape=loaded.input_shape, limit=options.limit)
-        unlabelled = data.load(options.data, "calibration", input_shape=loaded.input_shape).images[:512]
-        cells += measure(spec, loaded.module, test, unlabelled, options.sparsity)
-    write_atomic(options.output.with_suffix(".csv"), as_csv(cells))
-    table = as_markdown(cells, len(options.model))
-    write_atomic(options.output.with_suffix(".md"), table)
+    torch.set_num_threads(options.threads)
+    network = NETWORKS[options.network]
+    output = options.output or Path("docs/tables") / network.output
+    rows = NORM_ROWS if options.network != "lenet5" else ROWS
+    wanted = [row for row in rows if not options.only or {row[0], f"{row[0]}:{row[2]}"} & set(options.only)]
+    seeds = options.seeds or network.seeds
+    earlier = output.with_suffix(".csv")
+    cells = from_csv(earlier) if options.only and earlier.exists() else {}
+    for seed in seeds:
+        loaded = checkpoint.load_model(trained(options.network, seed, options.checkpoints))
+        test = data.load(DATA, "test", input_shape=loaded.input_shape, limit=options.limit)
+        unlabelled = data.load(DATA, "calibration", input_shape=loaded.input_shape).images[:512]
+        cells |= measure(seed, loaded.module, test, unlabelled, options.sparsity, wanted)
+        write_atomic(output.with_suffix(".csv"), as_csv(cells.values()))
+    order = [("dense", "", "", False), *rows]
+    chosen = [c for row in order for c in cells.values() if c.row == row and c.seed in seeds]
+    write_atomic(output.with_suffix(".csv"), as_csv(chosen))
+    table = as_markdown(chosen)
+    write_atomic(output.with_suffix(".md"), table)
     sys.stdout.write(table)
 
 
+def trained(name: str, seed: int, folder: Path) -> str:
+    """Return the checkpoint of one training, which is made if it is not there."""
+    if name == "lenet5" and seed == 0:
+        return "default"
+    path, network = folder / f"{name}_{seed}.pt", NETWORKS[name]
+    if not path.exists():
+        from foldtiny.train import train
+
+        sys.stderr.write(f"training {path}\n")
+        train(name, DATA, out=path, epochs=network.epochs, seed=seed, width=network.width)
+    return str(path)
+
+
 def measure(
-    name: str, model: nn.Module, test: data.ImageSet, unlabelled: np.ndarray, sparsities: list[float]
-) -> list[Cell]:
+    seed: int,
+    model: nn.Module,
+    test: data.ImageSet,
+    unlabelled: np.ndarray,
+    sparsities: list[float],
+    rows: list[Row],
+) -> dict[Key, Cell]:
     """Fold one network in every way and test each."""
     example = torch.from_numpy(test.images[:1])
     planned = engine.plan(model, example)
-    norms = any("BatchNorm" in type(module).__name__ for module in model.modules())
     studies = {real: engine.study(planned, images=unlabelled if real else None) for real in (False, True)}
     costs = planned.costs
-    cells = [
-        Cell(name, "dense", "", "", 0, 0.0, costs.total, costs.total_macs, peak(model, example), accuracy(model, test))
-    ]
-    for method, budget, repair, real in NORM_ROWS if norms else ROWS:
+    dense = Cell(
+        seed, "dense", "", "", 0, 0.0, costs.total, costs.total_macs, peak(model, example), accuracy(model, test)
+    )
+    cells = {dense.key: dense}
+    for method, budget, repair, real in rows:
         for sparsity in sparsities:
             widths = engine.choose_widths(studies[real], costs, sparsity, budget)
             folding = engine.fold_to(planned, widths, method, studied=studies[real], repair=repair)
             work = engine.restore(folding.work, model)
-            cells.append(
-                Cell(
-                    name, method, budget, repair, len(unlabelled) if real else 0, sparsity,
-                    costs.parameters(widths), costs.macs(widths), peak(work, example), accuracy(work, test),
-                )
+            cell = Cell(
+                seed, method, budget, repair, len(unlabelled) if real else 0, sparsity,
+                costs.parameters(widths), costs.macs(widths), peak(work, example), accuracy(work, test),
             )  # fmt: skip
-            sys.stderr.write(f"{cells[-1]}\n")
+            cells[cell.key] = cell
+            sys.stderr.write(f"{cell}\n")
     return cells
 
 
@@ -141,47 +202,80 @@ def peak(model: nn.Module, example: torch.Tensor) -> int:
     return max(sizes)
 
 
-def as_csv(cells: list[Cell]) -> str:
+def as_csv(cells: Iterable[Cell]) -> str:
     """Return all cells, one a line."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(Cell.__slots__)
+    names = [field.name for field in fields(Cell)]
+    writer.writerow(names)
     for cell in cells:
-        writer.writerow([getattr(cell, field) for field in Cell.__slots__])
+        writer.writerow([getattr(cell, name) for name in names])
     return stream.getvalue()
 
 
-def as_markdown(cells: list[Cell], models: int) -> str:
-    """Return a table of accuracies: a row per way of folding, a column per sparsity."""
+def from_csv(path: Path) -> dict[Key, Cell]:
+    """Return the cells of an earlier run."""
+    kinds = {"seed": int, "images": int, "parameters": int, "macs": int, "peak_activations": int}
+    kinds |= {"sparsity": float, "accuracy": float}
+    with path.open(newline="") as stream:
+        found = [
+            Cell(**{name: kinds.get(name, str)(text) for name, text in row.items()}) for row in csv.DictReader(stream)
+        ]
+    return {cell.key: cell for cell in found}
+
+
+def as_markdown(cells: list[Cell]) -> str:
+    """Return the tables: accuracies, what the default gains on the others, and what the widths cost."""
     dense = np.array([cell.accuracy for cell in cells if cell.method == "dense"])
     sparsities = sorted({cell.sparsity for cell in cells if cell.method != "dense"})
+    rows = list(dict.fromkeys(cell.row for cell in cells if cell.method != "dense"))
+    many = len(dense) > 1
     lines = [
-        f"Dense: {_figure(dense)}. {models} training{'s' if models > 1 else ''}"
-        + (", mean ± standard deviation." if models > 1 else "."),
+        f"Dense: {_figure(dense)}. {len(dense)} training{'s, mean ± standard deviation' if many else ''}.",
         "",
-        "| method | widths | repair | images | " + " | ".join(f"{s:.0%}" for s in sparsities) + " |",
-        "|---|---|---|---|" + "---|" * len(sparsities),
+        *_header("| method | widths | repair | images |", sparsities),
     ]
-    kinds = dict.fromkeys((c.method, c.budget, c.repair, c.images) for c in cells if c.method != "dense")
-    for kind in kinds:
-        found = [c for c in cells if (c.method, c.budget, c.repair, c.images) == kind]
-        figures = [_figure(np.array([c.accuracy for c in found if c.sparsity == s])) for s in sparsities]
-        lines.append("| " + " | ".join([*map(str, kind), *figures]) + " |")
-    lines += [
-        "",
-        "| widths | | " + " | ".join(f"{s:.0%}" for s in sparsities) + " |",
-        "|---|---|" + "---|" * len(sparsities),
-    ]
-    for budget in dict.fromkeys(kind[1] for kind in kinds):
-        for label, field in (("MACs", "macs"), ("largest layer, input + output", "peak_activations")):
-            chosen = [next(c for c in cells if c.budget == budget and c.sparsity == s) for s in sparsities]
-            lines.append(f"| {budget} | {label} | " + " | ".join(f"{getattr(c, field):,}" for c in chosen) + " |")
+    for row in rows:
+        figures = [_figure(_values(cells, row, s)) for s in sparsities]
+        lines.append("| " + " | ".join([*row[:3], "512" if row[3] else "0", *figures]) + " |")
+    if many:
+        lines += ["", *_header("| `combination` ahead of | widths |", sparsities)]
+        for row in rows:
+            if row[0] in BASELINES and row[2:] == ("none", False):
+                ours = ("combination", *row[1:])
+                gains = [_gain(_values(cells, ours, s) - _values(cells, row, s)) for s in sparsities]
+                lines.append("| " + " | ".join([*row[:2], *gains]) + " |")
+    lines += ["", *_header("| widths | |", sparsities)]
+    for budget in dict.fromkeys(row[1] for row in rows):
+        for label, field in (
+            ("parameters", "parameters"),
+            ("MACs", "macs"),
+            ("RAM: largest layer's input + output, int8 bytes", "peak_activations"),
+        ):
+            same = [c for c in cells if c.row == ("combination", budget, "none", False)]
+            means = [np.mean([getattr(c, field) for c in same if c.sparsity == s]) for s in sparsities]
+            lines.append(f"| {budget} | {label} | " + " | ".join(f"{mean:,.0f}" for mean in means) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _header(start: str, sparsities: list[float]) -> list[str]:
+    columns = start.count("|") - 1 + len(sparsities)
+    return [start + " " + " | ".join(f"{s:.0%}" for s in sparsities) + " |", "|" + "---|" * columns]
+
+
+def _values(cells: list[Cell], row: Row, sparsity: float) -> np.ndarray:
+    """Return the accuracies of a row at a sparsity, in the order of the trainings."""
+    return np.array([c.accuracy for c in sorted(cells, key=lambda c: c.seed) if (c.row, c.sparsity) == (row, sparsity)])
 
 
 def _figure(values: np.ndarray) -> str:
     mean = f"{values.mean():.4f}".removeprefix("0")
-    return mean if len(values) == 1 else f"{mean} ± {values.std(ddof=1):.4f}"
+    return mean if len(values) == 1 else f"{mean} ± {values.std(ddof=1):.4f}".replace("± 0.", "± .")
+
+
+def _gain(differences: np.ndarray) -> str:
+    """Return the mean of paired differences and its standard error, in points."""
+    return f"{100 * differences.mean():+.2f} ± {100 * differences.std(ddof=1) / len(differences) ** 0.5:.2f}"
 
 
 if __name__ == "__main__":

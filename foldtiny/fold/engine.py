@@ -15,23 +15,20 @@ from torch import nn
 from foldtiny.errors import UsageError
 from foldtiny.fold import budget as budgets
 from foldtiny.fold.check import verify
-from foldtiny.fold.evidence import affordable, batch, check_images
 from foldtiny.fold.groups import Group, find
-from foldtiny.fold.inversion import invert
 from foldtiny.fold.merge import Matrix, apply, map_outputs, shifted, weight_of
-from foldtiny.fold.methods import METHODS, Study
+from foldtiny.fold.methods import METHODS, REFITTED, Study
 from foldtiny.fold.network import Costs, as_inputs, macs, parameters, profile, restore, working_copy
+from foldtiny.fold.refit import STRENGTH_REAL, STRENGTH_SYNTHETIC, most_images, refit
 from foldtiny.fold.repair import (
     NEED_IMAGES,
     REPAIRS,
-    STRENGTH_REAL,
-    STRENGTH_SYNTHETIC,
     absorb,
     has_norms,
-    least_squares,
     recalibrate,
 )
 from foldtiny.fold.report import FoldReport, GroupReport, SkippedGroup
+from foldtiny.fold.synthetic import batch_size, check_images, fill
 
 Progress = Callable[[str, float], None]
 
@@ -195,6 +192,7 @@ def fold_to(
     work = copy.deepcopy(planned.work)
     done: dict[str, str] = {}
     outputs: dict[str, Matrix] = {}
+    fit = repair == "ls"
     with torch.no_grad():
         waiting = list(planned.groups)
         for number, dense in enumerate(planned.groups):
@@ -204,49 +202,52 @@ def fold_to(
             if width < group.width:
                 with torch.enable_grad():
                     merge, done[group.name] = METHODS[method](studied, dense, width)
-                if repair == "ar":
+                fit |= method in REFITTED and not studied.exact(dense, width)
+                if repair == "ar" and method not in REFITTED:  # those keep their producers as they are
                     absorb(work, group, merge)
-                if repair == "ls":
-                    map_outputs(work, group, merge, outputs)
+                map_outputs(work, group, merge, outputs)
                 apply(work, group, merge)
                 waiting = shifted(waiting, group, merge)
-    return _repaired(planned, studied, Folding(work, done), outputs, repair, progress or _silent)
+    return _repaired(planned, studied, Folding(work, done), outputs, repair, fit, progress or _silent)
 
 
 def _repaired(
-    planned: Plan, studied: Study, folding: Folding, outputs: dict[str, Matrix], repair: str, progress: Progress
+    planned: Plan,
+    studied: Study,
+    folding: Folding,
+    outputs: dict[str, Matrix],
+    repair: str,
+    fit: bool,
+    progress: Progress,
 ) -> Folding:
-    """Apply the repairs that work on the whole folded network."""
-    if repair == "none" or (repair != "ls" and not has_norms(planned.work)):
-        note = f"repair {repair!r} had nothing to do: the network has no BatchNorm"
-        return replace(folding, notes=(note,) if repair != "none" else ())
-    if repair == "ar":
-        return folding
-    work = folding.work.float()
-    if repair == "dir":
-        shape = (INVERTED, *planned.inputs[0].shape[1:])
-        images = invert(
-            planned.work, shape, seed=studied.seed, progress=lambda label, part: progress(label, 0.9 + 0.04 * part)
-        )
-        recalibrate(work, images)
-        return replace(folding, work=work, images=images.numpy())
+    """Refit what reads folded channels (if ``fit``) and apply the repairs of BatchNorm statistics."""
+    norms = has_norms(planned.work)
+    if repair in ("ar", "dir", "data") and not norms:
+        folding = replace(folding, notes=(f"repair {repair!r} had nothing to do: the network has no BatchNorm",))
     real = studied.images is not None
-    images = torch.from_numpy(studied.images) if real else _synthetic(planned, studied.seed)
-    if repair == "ls":
-        folded = {group.name for group in planned.groups if group.name in folding.methods}
-        readers = {m.layer for group in planned.groups if group.name in folded for m in group.having("in")}
-        layers = tuple(name for name in planned.order if name in readers)
-        dense, strength = copy.deepcopy(planned.work).float(), STRENGTH_REAL if real else STRENGTH_SYNTHETIC
-        least_squares(dense, work, layers, outputs, images, strength=strength, seed=studied.seed)
-    if real and has_norms(work):
-        recalibrate(work, images)
-    return replace(folding, work=work)
-
-
-def _synthetic(planned: Plan, seed: int) -> torch.Tensor:
-    """Return synthetic first arguments, as many as are affordable."""
-    size = affordable(planned.inputs, planned.costs.total_macs)
-    return batch(planned.inputs[:1], size, np.random.default_rng(seed))[0]
+    images: Any = None
+    if norms and repair == "dir":
+        images = studied.inverted(INVERTED, lambda label, part: progress(label, 0.9 + 0.04 * part))
+        folding = replace(folding, images=images)
+    elif fit:
+        images = studied.sample[: most_images(planned.costs.total_macs // batch_size(planned.inputs))]
+    if fit or folding.images is not None:
+        progress("fit", 0.94)
+        readers = {m.layer for group in planned.groups if group.name in folding.methods for m in group.having("in")}
+        dense, work = copy.deepcopy(planned.work).float(), folding.work.float()
+        refit(
+            dense,
+            work,
+            outputs,
+            fill(_like(work, planned.inputs), images, np.random.default_rng(studied.seed)),
+            layers=tuple(name for name in planned.order if fit and name in readers),
+            strength=STRENGTH_REAL if real and folding.images is None else STRENGTH_SYNTHETIC,
+            seed=studied.seed,
+        )
+        folding = replace(folding, work=work)
+    if norms and real and repair in ("data", "ls"):
+        recalibrate(folding.work.float(), torch.from_numpy(studied.images))
+    return folding
 
 
 def count(model: nn.Module, example_inputs: Any) -> tuple[int, int]:

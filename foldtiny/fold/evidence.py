@@ -1,17 +1,12 @@
-"""What channels do, without data: the network is run on synthetic images.
+"""What channels do: the network is run on images, synthetic ones where there are no others.
 
 Two things are measured on the dense network: the second moments of what each consumer reads, and how much each
 consumer's outputs matter to the network's (mean squared gradient of a random projection of the outputs).
-
-The images are "dead leaves": discs and bars of random size, place and brightness over one another. They have the edges,
-flat regions and scale invariance of natural images, whatever the network was trained on. White or pink noise do much
-worse, as nothing in them excites a filter as an edge does. Where there are unlabelled images, these are used instead.
 """
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,13 +15,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from foldtiny.errors import DataError
 from foldtiny.fold.groups import CONVOLUTIONS, Group, Member
 from foldtiny.fold.merge import Matrix
+from foldtiny.fold.synthetic import batch_size, fill
 from foldtiny.fold.trace import tensors
 
-#: Multiply-accumulates to spend on synthetic images, and the bounds on their number.
-_WORK, _LEAST, _MOST = 1.5e10, 8, 512
+#: Multiply-accumulates of a batch.
 _CHUNK = 1.0e9
 
 
@@ -55,7 +49,8 @@ def gather(
     groups: Sequence[Group],
     *,
     macs: int,
-    images: Matrix | None = None,
+    images: Matrix,
+    synthetic: bool = False,
     seed: int = 0,
 ) -> Evidence:
     """Measure a dense network.
@@ -68,96 +63,25 @@ def gather(
         Example arguments, of which shapes and types are used.
     groups : sequence of Group
     macs : int
-        Multiply-accumulates of one pass of ``inputs``; decides how many images are affordable.
-    images : float array [N, *input shape], optional
-        Real, unlabelled images; without them, synthetic ones.
+        Multiply-accumulates of one pass of ``inputs``; decides how many images run at a time.
+    images : float array [N, *input shape]
+        Unlabelled.
+    synthetic : bool
+        Whether they are made up.
     """
     network = copy.deepcopy(work).float().eval()
     for parameter in network.parameters():
         parameter.requires_grad_(False)  # gradients flow to the outputs of layers, from inputs that ask for them
     meter = _Meter(network, groups)
-    single = max(1, macs // max(1, _batch(inputs)))
-    count = affordable(inputs, macs) if images is None else len(images)
-    chunk = int(min(count, max(1, _CHUNK / single), 128))
+    single = max(1, macs // batch_size(inputs))
+    chunk = int(min(len(images), max(1, _CHUNK / single), 128))
     rng = np.random.default_rng(seed)
     try:
-        for start in range(0, count, chunk):
-            size = min(chunk, count - start)
-            meter.measure(batch(inputs, size, rng, None if images is None else images[start : start + size]), rng)
+        for start in range(0, len(images), chunk):
+            meter.measure(fill(inputs, images[start : start + chunk], rng), rng)
     finally:
         meter.close()
-    return Evidence(meter.moments(), meter.weights(), images is None)
-
-
-def affordable(inputs: tuple[Any, ...], macs: int) -> int:
-    """Return how many synthetic images to run, given the multiply-accumulates of one pass of the inputs."""
-    single = max(1, macs // max(1, _batch(inputs)))
-    return int(min(_MOST, max(_LEAST, _WORK / single)))
-
-
-def check_images(images: Any, inputs: tuple[Any, ...]) -> Matrix | None:
-    """Return unlabelled images as a float32 array, or None.
-
-    Raises
-    ------
-    DataError
-        If they are not ``[N, *input shape]`` or not finite.
-    """
-    if images is None:
-        return None
-    array = images.detach().cpu().float().numpy() if isinstance(images, torch.Tensor) else np.asarray(images)
-    wanted = tuple(inputs[0].shape[1:])
-    if array.ndim != len(wanted) + 1 or array.shape[1:] != wanted or not len(array):
-        raise DataError(
-            f"images have shape {list(array.shape)} (allowed: at least one of shape {list(wanted)})",
-            "give images as the network takes them, [N, C, H, W]",
-        )
-    array = array.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise DataError("images hold NaN or infinite numbers", "clean them first")
-    return array
-
-
-def batch(inputs: tuple[Any, ...], size: int, rng: np.random.Generator, images: Any = None) -> tuple[Any, ...]:
-    """Return a batch of synthetic (or given) first arguments, and the other arguments repeated."""
-    result = []
-    for number, value in enumerate(inputs):
-        if not isinstance(value, torch.Tensor) or value.ndim == 0:
-            result.append(value)
-        elif not value.is_floating_point():
-            result.append(value[:1].expand(size, *value.shape[1:]))
-        elif number == 0 and images is not None:
-            result.append(torch.from_numpy(np.ascontiguousarray(images)))
-        else:
-            result.append(torch.from_numpy(leaves((size, *value.shape[1:]), rng)))
-    return tuple(result)
-
-
-def leaves(shape: tuple[int, ...], rng: np.random.Generator) -> Any:
-    """Return dead-leaves images in [0, 1], float32 ``shape`` = [N, C, H, W] (other shapes: uniform noise)."""
-    if len(shape) != 4 or min(shape[2:]) < 4:
-        return rng.random(shape, dtype=np.float32)
-    count, channels, height, width = shape
-    size = math.sqrt(height * width)
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    images = np.empty(shape, dtype=np.float32)
-    images[:] = rng.random((count, channels, 1, 1), dtype=np.float32)
-    # Every other image is an object on black, as small data sets often are.
-    images[::2] = 0
-    for image in images:
-        for _ in range(int(rng.integers(2, 12))):
-            y, x, radius = rng.random() * height, rng.random() * width, size * (0.06 + 0.44 * rng.random() ** 2)
-            down, right = rows - y, columns - x
-            if rng.random() < 0.5:
-                inside = down**2 + right**2 < radius**2
-            else:
-                angle, aspect = rng.random() * math.pi, 0.3 + rng.random()
-                along = right * math.cos(angle) + down * math.sin(angle)
-                across = down * math.cos(angle) - right * math.sin(angle)
-                inside = (np.abs(along) < radius) & (np.abs(across) < radius * aspect)
-            colour = rng.random() + 0.15 * rng.standard_normal(channels)
-            image[:, inside] = np.clip(colour, 0, 1).astype(np.float32)[:, None]
-    return images
+    return Evidence(meter.moments(), meter.weights(), synthetic)
 
 
 class _Meter:
@@ -191,7 +115,7 @@ class _Meter:
                 signs = rng.choice([-1.0, 1.0], size=tuple(output.shape)).astype(np.float32)
                 score = score + (output * torch.from_numpy(signs)).sum()
             score.backward()
-        self._images += _batch(arguments)
+        self._images += batch_size(arguments)
 
     def moments(self) -> dict[tuple[str, str], Matrix]:
         return {key: total / self._counts[key] for key, total in self._sums.items()}
@@ -232,8 +156,3 @@ def _channels_first(module: nn.Module, value: torch.Tensor) -> torch.Tensor:
 def _asking(value: Any) -> Any:
     floating = isinstance(value, torch.Tensor) and value.is_floating_point()
     return value.detach().requires_grad_() if floating else value
-
-
-def _batch(inputs: tuple[Any, ...]) -> int:
-    first = inputs[0]
-    return int(first.shape[0]) if isinstance(first, torch.Tensor) and first.ndim else 1

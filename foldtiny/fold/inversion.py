@@ -11,38 +11,38 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from foldtiny.fold.evidence import leaves
 from foldtiny.fold.groups import NORMS
 from foldtiny.fold.trace import tensors
 
 _RATE = 0.05
 #: Weights of the statistics, class, total variation and L2 terms.
 _STATISTICS, _CLASS, _VARIATION, _LENGTH = 1.0, 0.1, 0.05, 1e-3
+#: Weight of the total variation beside the class alone, where no statistics keep the images smooth.
+_VARIATION_ALONE = 20.0
 
 
 def invert(
     model: nn.Module,
-    shape: tuple[int, ...],
+    images: npt.NDArray[np.float32],
     *,
-    steps: int = 100,
-    seed: int = 0,
+    steps: int = 60,
     progress: Callable[[str, float], None] | None = None,
 ) -> torch.Tensor:
-    """Synthesise a batch of images from a network.
+    """Change a batch of images until a network sees in them what it was trained on.
 
     Parameters
     ----------
     model : nn.Module
-        In single precision; not changed.
-    shape : tuple
-        Of the batch, [N, C, H, W].
+        Not changed. Without BatchNorms there are no statistics to match, and the classes decide.
+    images : float32 array [N, C, H, W]
+        What to start from.
     steps : int
         Iterations of Adam.
-    seed : int
     progress : callable, optional
         Called with a label and a fraction in [0, 1].
 
@@ -56,25 +56,27 @@ def invert(
         parameter.requires_grad_(False)
     losses: list[torch.Tensor] = []
     handles = [m.register_forward_hook(_hook(losses)) for m in network.modules() if isinstance(m, NORMS)]
-    images = torch.from_numpy(leaves(shape, np.random.default_rng(seed))).requires_grad_()
-    optimizer = torch.optim.Adam([images], _RATE)
+    made = torch.from_numpy(images.copy()).requires_grad_()
+    first, second = torch.zeros_like(made), torch.zeros_like(made)
     try:
         with torch.enable_grad():
             for step in range(steps):
                 losses.clear()
-                optimizer.zero_grad()
-                logits = tensors(network(images))[0]
-                loss = _STATISTICS * sum(losses) / max(1, len(losses)) + _priors(images, logits)
-                loss.backward()
-                optimizer.step()
+                logits = tensors(network(made))[0]
+                loss = _STATISTICS * sum(losses) / max(1, len(losses)) + _priors(made, logits, bool(losses))
+                (gradient,) = torch.autograd.grad(loss, made)
                 with torch.no_grad():
-                    images.clamp_(0, 1)
+                    # Adam by hand: importing torch.optim takes longer than a small network takes to fold.
+                    first.lerp_(gradient, 0.1)
+                    second.lerp_(gradient.square(), 0.001)
+                    size = (second / (1 - 0.999 ** (step + 1))).sqrt_().add_(1e-8)
+                    made.sub_(first / size, alpha=_RATE / (1 - 0.9 ** (step + 1))).clamp_(0, 1)
                 if progress:
                     progress("invert", (step + 1) / steps)
     finally:
         for handle in handles:
             handle.remove()
-    return images.detach()
+    return made.detach()
 
 
 def _hook(losses: list[torch.Tensor]) -> Any:
@@ -93,11 +95,12 @@ def _hook(losses: list[torch.Tensor]) -> Any:
     return hook
 
 
-def _priors(images: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+def _priors(images: torch.Tensor, logits: torch.Tensor, statistics: bool) -> torch.Tensor:
+    of_class, variation = (_CLASS, _VARIATION) if statistics else (1.0, _VARIATION_ALONE)
     loss = _LENGTH * images.square().mean()
     if images.ndim == 4:
-        loss = loss + _VARIATION * (images.diff(dim=2).square().mean() + images.diff(dim=3).square().mean())
+        loss = loss + variation * (images.diff(dim=2).square().mean() + images.diff(dim=3).square().mean())
     if logits.ndim == 2 and logits.shape[1] > 1:
         labels = torch.arange(len(logits)) % logits.shape[1]
-        loss = loss + _CLASS * F.cross_entropy(logits, labels, label_smoothing=0.1)
+        loss = loss + of_class * F.cross_entropy(logits, labels, label_smoothing=0.1)
     return loss

@@ -82,13 +82,16 @@ def apply(model: nn.Module, group: Group, merge: Merge) -> None:
 
 
 def map_outputs(model: nn.Module, group: Group, merge: Merge, maps: dict[str, Matrix]) -> None:
-    """Note how a fold maps the outputs of its producers: ``maps[layer]`` is [outputs left, dense outputs].
+    """Note how a fold maps the channels of producers and BatchNorms: ``maps[layer]`` is [channels left, dense ones].
 
     Parameters are as for `apply`, before it; a layer's earlier folds are in ``maps`` already.
     """
     produce = merge.produce if merge.scale is None else merge.produce / merge.scale
-    for member in group.having("out"):
-        dense = maps.get(member.layer, np.eye(len(weight_of(model.get_submodule(member.layer)))))
+    norms = tuple(m for m in group.having("through") if isinstance(model.get_submodule(m.layer), NORMS))
+    for member in group.having("out") + norms:
+        module = model.get_submodule(member.layer)
+        width = int(module.num_features) if isinstance(module, NORMS) else len(weight_of(module))
+        dense = maps.get(member.layer, np.eye(width))
         maps[member.layer] = fold_axis(torch.from_numpy(dense), 0, member.positions, merge.keep, produce).numpy()
 
 
@@ -101,6 +104,12 @@ def rescale(model: nn.Module, group: Group, factors: Matrix) -> None:
         elif isinstance(module, NORMS):
             _scale(module, "running_mean", 0, member, factors)
             _scale(module, "bias", 0, member, factors)
+            if module.affine and module.running_var is not None:
+                # The variance follows what is normalised now, so that it may be measured again.
+                replace(module, "running_var", module.running_var + module.eps)
+                _scale(module, "running_var", 0, member, factors**2)
+                replace(module, "running_var", (module.running_var - module.eps).clamp_min(0.0))
+                _scale(module, "weight", 0, member, factors)
         elif not isinstance(module, nn.PReLU):
             if member.role == "out":
                 _scale(module, "weight", 0, member, factors)

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from torch import nn
 
-from foldtiny.fold import check, cluster, combine, evidence, prune
+from foldtiny.fold import check, cluster, combine, evidence, prune, synthetic
 from foldtiny.fold.groups import Group
 from foldtiny.fold.ifm import with_activations
+from foldtiny.fold.inversion import invert
 from foldtiny.fold.merge import Matrix, Merge, mean_sum
 from foldtiny.fold.rows import rows
 from foldtiny.fold.scale import scale_aware
@@ -40,11 +43,34 @@ class Study:
     images: Matrix | None = None
     seed: int = 0
     _eliminations: dict[tuple[str, int], combine.Elimination] = field(default_factory=dict)
+    _inverted: npt.NDArray[np.float32] | None = None
+
+    @cached_property
+    def sample(self) -> Matrix:
+        """The given images, or synthetic ones."""
+        if self.images is not None:
+            return self.images
+        return synthetic.sample(self.model, self.inputs, self.macs, self.seed)
 
     @cached_property
     def evidence(self) -> evidence.Evidence:
         """Second moments and output weights."""
-        return evidence.gather(self.model, self.inputs, self.groups, macs=self.macs, images=self.images, seed=self.seed)
+        return evidence.gather(
+            self.model,
+            self.inputs,
+            self.groups,
+            macs=self.macs,
+            images=self.sample,
+            synthetic=self.images is None,
+            seed=self.seed,
+        )
+
+    def inverted(self, count: int, progress: Callable[[str, float], None]) -> npt.NDArray[np.float32]:
+        """Return images that the network is inverted to, made at the first call."""
+        if self._inverted is None:
+            start = synthetic.leaves((count, *self.inputs[0].shape[1:]), np.random.default_rng(self.seed))
+            self._inverted = invert(self.model, start, progress=progress).numpy()
+        return self._inverted
 
     @cached_property
     def homogeneous(self) -> frozenset[str]:
@@ -59,6 +85,10 @@ class Study:
         found = combine.eliminate(self.model, group, self.evidence, least)
         self._eliminations[group.name, least] = found
         return found
+
+    def exact(self, group: Group, width: int) -> bool:
+        """Whether merging equal channels is enough to fold a group to a width."""
+        return not self.elimination(group, width).gone(width).any()
 
     def errors(self, group: Group) -> Matrix:
         """Return the error of folding a group to each width, as a fraction of what its consumers compute: [n + 1]."""
@@ -112,3 +142,6 @@ METHODS: dict[str, Method] = {
     "l1": _pruning("l1"),
     "l2": _pruning("l2"),
 }
+
+#: Methods that end with a least-squares fit of what reads the folded channels, whatever the repair.
+REFITTED = frozenset({"combination"})

@@ -14,7 +14,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from foldtiny.fold.groups import NORMS, Group
 from foldtiny.fold.merge import Matrix, Merge, replace, weight_of
@@ -25,10 +24,6 @@ REPAIRS = ("none", "ar", "dir", "data", "ls")
 NEED_IMAGES = ("data",)
 
 _BATCH = 64
-#: Pull of least squares towards the weights that folding found, in units of the mean feature variance.
-STRENGTH_REAL, STRENGTH_SYNTHETIC = 0.3, 1.0
-#: Positions of a feature map that a least-squares fit looks at, per image.
-_POSITIONS = 64
 
 
 def absorb(model: nn.Module, group: Group, merge: Merge) -> None:
@@ -99,112 +94,3 @@ def recalibrate(model: nn.Module, images: torch.Tensor) -> None:
 def _batches(images: torch.Tensor) -> list[torch.Tensor]:
     """Cut images into batches of nearly equal size (each counts alike in the statistics)."""
     return list(images.tensor_split(max(1, len(images) // _BATCH)))
-
-
-def least_squares(
-    dense: nn.Module,
-    folded: nn.Module,
-    layers: tuple[str, ...],
-    outputs: dict[str, Matrix],
-    images: torch.Tensor,
-    *,
-    strength: float,
-    seed: int = 0,
-) -> None:
-    """Fit the consumers of folded groups to what they computed in the dense network, in place, first to last.
-
-    Parameters
-    ----------
-    dense, folded : nn.Module
-        In single precision, in eval mode.
-    layers : tuple of str
-        The consumers in running order; convolutions in groups are left alone.
-    outputs : dict
-        Per layer whose outputs were folded, the matrix [kept, dense outputs] that says how.
-    images : Tensor [N, ...]
-    strength : float
-        Of the pull towards the weights that folding found, in units of the mean feature variance.
-    """
-    for name in layers:
-        layer = folded.get_submodule(name)
-        if not _solvable(layer):
-            continue
-        rng = torch.Generator().manual_seed(seed)
-        sums = _Sums()
-        for part in _batches(images):
-            with torch.no_grad():
-                target = _captured(dense, name, part, output=True)
-                features = _captured(folded, name, part, output=False)
-            rows, columns = _unfolded(layer, features, target, rng)
-            sums.add(rows, columns)
-        mapping = outputs.get(name)
-        _solve(layer, sums, None if mapping is None else torch.from_numpy(mapping), strength)
-
-
-def _solvable(layer: nn.Module) -> bool:
-    if isinstance(layer, nn.Linear):
-        return True
-    return isinstance(layer, nn.Conv2d) and layer.groups == 1 and layer.padding_mode == "zeros"
-
-
-class _Sums:
-    """First and second moments of features and targets, added up batch by batch."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.x = self.y = self.xx = self.xy = torch.zeros(())
-
-    def add(self, features: torch.Tensor, target: torch.Tensor) -> None:
-        self.count += len(features)
-        features, target = features.double(), target.double()
-        self.x, self.y = self.x + features.sum(0), self.y + target.sum(0)
-        self.xx, self.xy = self.xx + features.T @ features, self.xy + features.T @ target
-
-
-def _captured(network: nn.Module, name: str, images: torch.Tensor, *, output: bool) -> torch.Tensor:
-    """Return what a layer reads or computes (the last time it runs)."""
-    held: list[torch.Tensor] = []
-    handle = network.get_submodule(name).register_forward_hook(lambda _, a, y: held.append(y if output else a[0]))
-    try:
-        network(images)
-    finally:
-        handle.remove()
-    return held[-1].detach()
-
-
-def _unfolded(
-    layer: nn.Module, features: torch.Tensor, target: torch.Tensor, rng: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return features [M, inputs x kernel] and targets [M, outputs] at some positions."""
-    if isinstance(layer, nn.Linear):
-        return features.reshape(-1, features.shape[-1]), target.reshape(-1, target.shape[-1])
-    assert isinstance(layer, nn.Conv2d)
-    padding = layer.padding
-    if isinstance(padding, str):  # "same" pads more at the end where the kernel is even
-        spans = [
-            d * (k - 1) if padding == "same" else 0 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)
-        ]
-        features = F.pad(features, (spans[1] // 2, spans[1] - spans[1] // 2, spans[0] // 2, spans[0] - spans[0] // 2))
-        padding = (0, 0)
-    patches = F.unfold(features, layer.kernel_size, layer.dilation, padding, layer.stride)
-    chosen = torch.randperm(patches.shape[2], generator=rng)[:_POSITIONS]
-    flat = patches[:, :, chosen].transpose(1, 2).reshape(-1, patches.shape[1])
-    return flat, target.flatten(2)[:, :, chosen].transpose(1, 2).reshape(-1, target.shape[1])
-
-
-def _solve(layer: nn.Module, sums: _Sums, mapping: torch.Tensor | None, strength: float) -> None:
-    y = sums.y if mapping is None else mapping @ sums.y
-    xy = sums.xy if mapping is None else sums.xy @ mapping.T
-    x_mean, y_mean = sums.x / sums.count, y / sums.count
-    xx, xy = sums.xx / sums.count, xy / sums.count
-    bias = layer.bias
-    if bias is not None:
-        xx, xy = xx - torch.outer(x_mean, x_mean), xy - torch.outer(x_mean, y_mean)
-    old = weight_of(layer)
-    start = old.flatten(1).double()
-    ridge = strength * float(xx.diagonal().mean()) + 1e-12
-    # W = argmin |x W' - y|^2 + ridge |W - start|^2
-    solved = torch.linalg.solve(xx + ridge * torch.eye(len(xx), dtype=xx.dtype), xy + ridge * start.T).T
-    replace(layer, "weight", solved.reshape(old.shape).to(old.dtype).contiguous())
-    if isinstance(bias, torch.Tensor):
-        replace(layer, "bias", (y_mean - solved @ x_mean).to(bias.dtype))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from foldtiny.fold import evidence
+from foldtiny.fold import synthetic
 
 # One thread: the machine is shared, and these networks are small.
 torch.set_num_threads(1)
@@ -12,4 +12,4 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def few_synthetic_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """What these tests state holds for any number of synthetic images."""
-    monkeypatch.setattr(evidence, "_MOST", 16)
+    monkeypatch.setattr(synthetic, "_MOST", 16)

@@ -9,7 +9,7 @@ from torch import nn
 
 import foldtiny.fold
 from foldtiny import zoo
-from foldtiny.fold import combine, engine, evidence
+from foldtiny.fold import combine, engine, evidence, synthetic
 from foldtiny.fold.methods import METHODS
 from tests.fold import nets
 
@@ -124,7 +124,7 @@ def study_is_synthetic(planned: engine.Plan) -> bool:
 
 
 def test_dead_leaves_are_images() -> None:
-    images = evidence.leaves((16, 3, 24, 20), np.random.default_rng(0))
+    images = synthetic.leaves((16, 3, 24, 20), np.random.default_rng(0))
     assert images.shape == (16, 3, 24, 20) and images.dtype == np.float32
     assert images.min() == 0 and 0.5 < images.max() <= 1
     # Neighbours are alike, as in photographs and unlike noise (where this is 1/3 of the range on average).
