@@ -13,23 +13,24 @@ from foldtiny.cli.options import Json, TflmSource
 Values = list[str] | None
 
 
-def _axis(help: str) -> Any:
-    return typer.Option(help=help, metavar="A,B,...")
+def _axis(name: str, plural: str, help: str) -> Any:
+    """Return an option that takes several values, under its name in deploy and under the matrix file's."""
+    return typer.Option(f"--{name}", f"--{plural}", help=help, metavar="A,B,...")
 
 
 @app.command(epilog="Example: foldtiny bench --board esp-eye,nano33ble --sparsity 0.25,0.5 --resume")
 def bench(
     matrix: Annotated[Path | None, typer.Argument(help="A TOML file; flags replace its values.")] = None,
-    board: Annotated[Values, _axis("Boards, see `foldtiny boards`.")] = None,
-    sparsity: Annotated[Values, _axis("Fractions of the parameters to remove.")] = None,
-    model: Annotated[Values, _axis("As --model of deploy, or .tflite files.")] = None,
-    method: Annotated[Values, _axis("Folding methods.")] = None,
-    budget: Annotated[Values, _axis("uniform, params.")] = None,
-    repair: Annotated[Values, _axis("none, ls, ar, dir, data.")] = None,
-    precision: Annotated[Values, _axis("int8, float32.")] = None,
-    runtime: Annotated[Values, _axis("As --runtime of deploy.")] = None,
-    optimize: Annotated[Values, _axis("auto, speed, size.")] = None,
-    seed: Annotated[Values, _axis("Seeds of everything random.")] = None,
+    board: Annotated[Values, _axis("board", "boards", "Boards, see `foldtiny boards`.")] = None,
+    sparsity: Annotated[Values, _axis("sparsity", "sparsities", "Fractions of the parameters to remove.")] = None,
+    model: Annotated[Values, _axis("model", "models", "As --model of deploy, or .tflite files.")] = None,
+    method: Annotated[Values, _axis("method", "methods", "Folding methods.")] = None,
+    budget: Annotated[Values, _axis("budget", "budgets", "uniform, params.")] = None,
+    repair: Annotated[Values, _axis("repair", "repairs", "none, ls, ar, dir, data.")] = None,
+    precision: Annotated[Values, _axis("precision", "precisions", "int8, float32.")] = None,
+    runtime: Annotated[Values, _axis("runtime", "runtimes", "As --runtime of deploy.")] = None,
+    optimize: Annotated[Values, typer.Option(help="auto, speed, size.", metavar="A,B,...")] = None,
+    seed: Annotated[Values, _axis("seed", "seeds", "Seeds of everything random.")] = None,
     data: Annotated[str | None, typer.Option(help="As --data of deploy, for all models.")] = None,
     tflm_source: TflmSource = None,
     port: Annotated[str | None, typer.Option(help="As --port of deploy, for boards without one of their own.")] = None,
