@@ -61,11 +61,12 @@ ROWS: list[Row] = [
     *[(m, "params", "none", False) for m in ("combination", "scale-aware", *BASELINES)],
     ("combination", "params", "none", True),
 ]
-#: Rows for networks with BatchNorm.
+#: Rows for networks with BatchNorm. Fold-AR leaves a combination as it is.
 NORM_ROWS: list[Row] = [
     (method, "uniform", repair, repair == "data")
     for method in ("combination", "ward", "kmeans", "l1")
     for repair in ("none", "ar", "dir", "data")
+    if (method, repair) != ("combination", "ar")
 ]
 
 
@@ -106,7 +107,9 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, default=Path("build/folding"), help="where the trainings lie")
     parser.add_argument("--output", type=Path, help="without suffix (default: docs/tables/...)")
     parser.add_argument("--sparsity", type=float, nargs="+", default=list(SPARSITIES))
-    parser.add_argument("--only", nargs="+", help="measure these methods (or method:repair), keep the rest of the CSV")
+    parser.add_argument(
+        "--only", nargs="+", help="measure METHOD, METHOD:BUDGET or METHOD:REPAIR, keep the rest of the CSV"
+    )
     parser.add_argument("--limit", type=int, help="test images to use")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -114,7 +117,11 @@ def main() -> None:
     network = NETWORKS[options.network]
     output = options.output or Path("docs/tables") / network.output
     rows = NORM_ROWS if options.network != "lenet5" else ROWS
-    wanted = [row for row in rows if not options.only or {row[0], f"{row[0]}:{row[2]}"} & set(options.only)]
+    wanted = [
+        row
+        for row in rows
+        if not options.only or {row[0], f"{row[0]}:{row[1]}", f"{row[0]}:{row[2]}"} & set(options.only)
+    ]
     seeds = options.seeds or network.seeds
     earlier = output.with_suffix(".csv")
     cells = from_csv(earlier) if options.only and earlier.exists() else {}

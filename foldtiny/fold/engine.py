@@ -229,8 +229,9 @@ def _repaired(
     if norms and repair == "dir":
         images = studied.inverted(INVERTED, lambda label, part: progress(label, 0.9 + 0.04 * part))
         folding = replace(folding, images=images)
-    elif fit:
-        images = studied.sample[: most_images(planned.costs.total_macs // batch_size(planned.inputs))]
+    if fit:
+        images = studied.sample if images is None else np.concatenate([images, studied.sample])
+        images = images[: most_images(planned.costs.total_macs // batch_size(planned.inputs))]
     if fit or folding.images is not None:
         progress("fit", 0.94)
         readers = {m.layer for group in planned.groups if group.name in folding.methods for m in group.having("in")}
