@@ -228,8 +228,8 @@ def _without(gram: Matrix, inverse: Matrix, chosen: IntArray, rest: IntArray) ->
     share = -core @ cross
     old = gram[np.ix_(chosen, chosen)]
     mixed = share.T @ gram[np.ix_(chosen, rest)]
-    left = gram[np.ix_(rest, rest)] + mixed + mixed.T + share.T @ old @ share
-    return left, np.asarray(inverse[np.ix_(rest, rest)] + cross.T @ share), float(np.trace(old @ core))
+    left = gram.take(rest, 0).take(rest, 1) + mixed + mixed.T + share.T @ old @ share
+    return left, np.asarray(inverse.take(rest, 0).take(rest, 1) + cross.T @ share), float(np.trace(old @ core))
 
 
 def _redistribute(moments: Matrix, alive: IntArray) -> Matrix:

@@ -93,10 +93,10 @@ def _fit(name: str, seen: dict[str, Any], outputs: Mapping[str, Matrix], strengt
     def hook(layer: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
         if name not in seen:
             return  # a shared layer runs again
-        target = seen.pop(name).double()
+        target = seen.pop(name)
         if name in outputs:
-            target = target @ torch.from_numpy(outputs[name]).T
-        _solve(layer, _patches(layer, arguments[0], seed).double(), target, strength)
+            target = target @ torch.from_numpy(outputs[name]).to(target.dtype).T
+        _solve(layer, _patches(layer, arguments[0], seed), target, strength)
 
     return hook
 
@@ -182,29 +182,30 @@ def _patches(layer: nn.Module, features: torch.Tensor, seed: int) -> torch.Tenso
 
 
 def _solve(layer: nn.Module, features: torch.Tensor, target: torch.Tensor, strength: float) -> None:
-    """Move a layer's weights to W = argmin |X W' - Y|^2 / M + ridge |W - start|^2, unless it computes Y already."""
-    old = weight_of(layer)
-    start = old.flatten(1).double()
-    bias = layer.bias
+    """Move a layer's weights to W = argmin |X W' - Y|^2 / M + ridge |W - start|^2, unless it computes Y already.
+
+    Only small systems are in double precision: X is long, and the pull keeps them well conditioned.
+    """
+    old, bias = weight_of(layer), layer.bias
+    start = old.flatten(1).to(features.dtype)
     x_mean, y_mean = features.mean(0), target.mean(0)
     if bias is None:
         x_mean, y_mean = torch.zeros_like(x_mean), torch.zeros_like(y_mean)
-    features, missing = features - x_mean, target - y_mean - (features - x_mean) @ start.T
-    off = missing + y_mean - start @ x_mean - bias.detach().double() if isinstance(bias, torch.Tensor) else missing
+    features = features - x_mean
+    missing = target - y_mean - features @ start.T
+    off = missing if bias is None else missing + (y_mean - start @ x_mean - bias.detach())  # type: ignore[operator]
     if float(off.square().mean()) <= _EXACT * float(target.square().mean()):
         return
     count, size = features.shape
-    few = (
-        1.0 + _SCARCITY * size / count
-    )  # the fewer examples there are for each weight, the less they are to be believed
+    few = 1.0 + _SCARCITY * size / count  # with fewer examples for each weight, they are to be believed less
     ridge = count * (strength * few * float(features.square().mean()) + 1e-12)
     if size <= count:
-        moments = features.T @ features + ridge * torch.eye(size, dtype=features.dtype)
-        step = torch.linalg.solve(moments, features.T @ missing)
+        moments = (features.T @ features).double() + ridge * torch.eye(size, dtype=torch.float64)
+        step = torch.linalg.solve(moments, (features.T @ missing).double())
     else:  # the same by the smaller system
-        moments = features @ features.T + ridge * torch.eye(count, dtype=features.dtype)
-        step = features.T @ torch.linalg.solve(moments, missing)
-    solved = start + step.T
+        moments = (features @ features.T).double() + ridge * torch.eye(count, dtype=torch.float64)
+        step = features.T.double() @ torch.linalg.solve(moments, missing.double())
+    solved = start.double() + step.T
     replace(layer, "weight", solved.reshape(old.shape).to(old.dtype).contiguous())
     if isinstance(bias, torch.Tensor):
-        replace(layer, "bias", (y_mean - solved @ x_mean).to(bias.dtype))
+        replace(layer, "bias", (y_mean - solved @ x_mean.double()).to(bias.dtype))
