@@ -60,7 +60,6 @@ if script:
     )
 
 
-
 def compile_one(env, node):
     """TFLite Micro's sources: without warnings, and kept in a cache where there is one; nothing else is kept there."""
     if "tflite-micro" in Path(str(node)).parts:
