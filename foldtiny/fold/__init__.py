@@ -53,7 +53,8 @@ def fold(
         Fraction of the parameters to remove, in [0, 1). The folded network has at most ``1 - sparsity`` of the dense
         parameters, and within 1 % of it where the granularity of the widths allows.
     method : {"combination", "scale-aware", "ward", "kmeans", "ifm", "random", "l1", "l2"}
-        ``combination`` (the best) reads a channel that goes as a linear combination of those that stay;
+        ``combination`` (the best) reads a channel that goes as a linear combination of those that stay, and ends with
+        a least-squares fit of what reads them, on ``images`` or on synthetic ones;
         ``scale-aware`` merges channels that differ in scale (groups that are not positively homogeneous are folded by
         ``ward``, which the report says); ``ward`` and ``kmeans`` are the paper's; the rest are baselines.
     budget : {"uniform", "params"}
@@ -61,9 +62,9 @@ def fold(
         widths that lose least for the parameters left, which mostly takes from linear layers.
     repair : {"none", "ar", "dir", "data", "ls"}
         With ``none``, BatchNorm statistics of a cluster are averaged (exact where its channels are equal). ``ar``
-        stretches averages back to the variance of what they average, estimated from the weights; ``dir`` measures the
-        statistics again on images inverted from the dense network, ``data`` on the given images; ``ls`` solves for
-        the weights that read folded channels, on the given images or on synthetic ones.
+        stretches averages back to the variance of what they average, estimated from the weights; ``dir`` measures on
+        images inverted from the dense network how folding changes the statistics, ``data`` measures them again on the
+        given images; ``ls`` fits the other methods too.
     images : float array [N, C, H, W], optional
         Unlabelled images as the network takes them: needed by ``data``, and a better base for ``ls``,
         ``combination`` and ``params`` than synthetic ones.

@@ -1,12 +1,11 @@
 """Repairing a folded network: averaged channels vary less than the channels they stand for.
 
 ``ar``    Fold-AR, no data: the shrinkage is estimated from the weights and undone in the BatchNorm.
-``dir``   Fold-DIR, no data: BatchNorm statistics are measured again on images inverted from the dense network.
-``data``  Fold-R: the same on real images.
-``ls``    Each consumer's weights are solved for by ridge least squares, layer by layer, so that what it computes from
-          its folded input is what it computed before, on real images where there are any and on synthetic ones, with
-          a stronger pull towards the weights that folding found, where there are none. On real images, BatchNorm
-          statistics are measured again after.
+``dir``   Fold-DIR, no data: what folding changes in the BatchNorm statistics is measured on images inverted from the
+          dense network (`refit.py`, `inversion.py`).
+``data``  Fold-R: the statistics are measured again on real images.
+``ls``    What reads folded channels is fitted (`refit.py`), on real images where there are any and on synthetic ones
+          where there are none; on real images, statistics are measured again after.
 """
 
 from __future__ import annotations
