@@ -227,7 +227,7 @@ def _repaired(
     real = studied.images is not None
     images: Any = None
     if norms and repair == "dir":
-        images = studied.inverted(INVERTED, lambda label, part: progress(label, 0.9 + 0.04 * part))
+        images = studied.inverted(INVERTED, lambda label, part: progress(label, 0.9 + 0.03 * part))
         folding = replace(folding, images=images)
     if fit:
         images = studied.sample if images is None else np.concatenate([images, studied.sample])
