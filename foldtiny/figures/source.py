@@ -115,7 +115,6 @@ class Folder:
         self._planned = engine.plan(source.module, torch.zeros(1, *source.input_shape), seed=seed)
         self._seed = seed
         self._studies: dict[str, Study] = {"": engine.study(self._planned, seed=seed)}
-        self._inverted: Images | None = None
 
     def fold(self, sparsity: float, method: str, repair: str, progress: Any = None) -> nn.Module:
         """Return the network folded with uniform widths, in eval mode.
@@ -123,25 +122,14 @@ class Folder:
         ``repair`` is one of the repairs of `foldtiny.fold.fold`. Images of ``dir`` are those of the dense network, so
         they are found once and used for every sparsity and method.
         """
-        import torch
-
         from foldtiny.fold import engine
         from foldtiny.fold.network import restore
-        from foldtiny.fold.repair import recalibrate
 
         key = "data" if repair == "data" else ""
         if key not in self._studies:
             self._studies[key] = engine.study(self._planned, images=self._source.unlabelled, seed=self._seed)
         widths = engine.choose_widths(self._studies[""], self._planned.costs, sparsity, "uniform")
-        known = repair == "dir" and self._inverted is not None
         folding = engine.fold_to(
-            self._planned, widths, method, seed=self._seed, studied=self._studies[key],
-            repair="none" if known else repair, progress=progress,
-        )  # fmt: skip
-        work = folding.work
-        if known:
-            work = work.float()
-            recalibrate(work, torch.from_numpy(self._inverted))
-        elif repair == "dir":
-            self._inverted = folding.images
-        return restore(work, self._source.module)
+            self._planned, widths, method, seed=self._seed, studied=self._studies[key], repair=repair, progress=progress
+        )
+        return restore(folding.work, self._source.module)
