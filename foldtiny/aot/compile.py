@@ -99,15 +99,15 @@ def compile_tflite(
     graph = settle(read(data, name))
     fused = fusion.fuse(graph, [ops.parse(Site(graph, operator)) for operator in graph.operators], join=fuse)
     for index in (*graph.inputs, *graph.outputs):
-        _check_interface(graph, graph.tensors[index])
+        check_interface(graph, graph.tensors[index])
     kernels = tuple(targets.choose(layer, target, optimize) for layer in fused.layers)
     memory = plan(graph, fused.layers, kernels, fused.alias, share=fuse)
     job = emit.Job(graph, fused.layers, kernels, fused.alias, memory, target, optimize, profile, prefix)
     return CompiledModel(
         files=emit.files(job),
         plan=memory,
-        inputs=tuple(_info(graph.tensors[i]) for i in graph.inputs),
-        outputs=tuple(_info(graph.tensors[i]) for i in graph.outputs),
+        inputs=tuple(describe(graph.tensors[i]) for i in graph.inputs),
+        outputs=tuple(describe(graph.tensors[i]) for i in graph.outputs),
         model_hash=emit.model_hash(graph),
         operators=tuple(operator.name for operator in graph.operators),
         macs=sum(layer.macs for layer in fused.layers),
@@ -129,7 +129,8 @@ def _layer(graph: Graph, layer: Layer, kernel: Kernel) -> LayerInfo:
     )
 
 
-def _check_interface(graph: Graph, tensor: Tensor) -> None:
+def check_interface(graph: Graph, tensor: Tensor) -> None:
+    """Refuse an input or output whose type the serial protocol does not carry."""
     if tensor.dtype not in emit.TYPE_CODES:
         raise CompileError(
             f"{graph.name}: input or output '{tensor.name}' has type {tensor.dtype} "
@@ -138,5 +139,6 @@ def _check_interface(graph: Graph, tensor: Tensor) -> None:
         )
 
 
-def _info(tensor: Tensor) -> TensorInfo:
+def describe(tensor: Tensor) -> TensorInfo:
+    """Return an input or output as the application sees it."""
     return TensorInfo(tensor.name, tensor.dtype, tensor.shape, tensor.scale, tensor.zero_point, tensor.bytes)

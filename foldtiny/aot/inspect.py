@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foldtiny.aot import emit, ops
-from foldtiny.aot.compile import LayerInfo, TensorInfo
-from foldtiny.aot.graph import Graph, Operator, Tensor
+from foldtiny.aot.compile import LayerInfo, TensorInfo, check_interface, describe
+from foldtiny.aot.graph import Graph, Operator
 from foldtiny.aot.reader import read
 from foldtiny.aot.site import Site
 from foldtiny.errors import CompileError
@@ -48,27 +48,13 @@ def inspect(data: bytes, name: str = "model", kernel: str = "") -> Network:
     layers = tuple(_layer(graph, operator, kernel) for operator in graph.operators)
     return Network(
         name=name,
-        inputs=tuple(_tensor(graph.tensors[i]) for i in graph.inputs),
-        outputs=tuple(_tensor(graph.tensors[i]) for i in graph.outputs),
+        inputs=tuple(describe(graph.tensors[i]) for i in graph.inputs),
+        outputs=tuple(describe(graph.tensors[i]) for i in graph.outputs),
         model_hash=emit.model_hash(graph),
         operators=tuple(operator.name for operator in graph.operators),
         macs=sum(layer.macs for layer in layers),
         layers=layers,
     )
-
-
-def check_interface(graph: Graph, tensor: Tensor) -> None:
-    """Refuse an input or output whose type the serial protocol does not carry."""
-    if tensor.dtype not in emit.TYPE_CODES:
-        raise CompileError(
-            f"{graph.name}: input or output '{tensor.name}' has type {tensor.dtype} "
-            f"(allowed: {', '.join(emit.TYPE_CODES)})",
-            "export the model again as full-integer int8 or float32",
-        )
-
-
-def _tensor(tensor: Tensor) -> TensorInfo:
-    return TensorInfo(tensor.name, tensor.dtype, tensor.shape, tensor.scale, tensor.zero_point, tensor.bytes)
 
 
 def _layer(graph: Graph, operator: Operator, kernel: str) -> LayerInfo:

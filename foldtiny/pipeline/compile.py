@@ -63,5 +63,5 @@ def compile_for(
     content = steps.read_tflite(tflite) if isinstance(tflite, Path) else tflite
     compiled, chosen = steps.compile_model(content, known, optimize, profile, fuse)
     if output is not None:
-        steps.compile_project(content, known, output, title=title, optimize=chosen, profile=profile, fuse=fuse)
+        steps.write_project(compiled, chosen, content, known, output, title=title, profile=profile)
     return compiled

@@ -141,9 +141,35 @@ def compile_project(
     ``profile`` builds it so that the firmware times each layer; ``plot_memory`` names a picture of the memory plan.
     Without ``fuse``, each operator is a layer and each tensor is whole (see ``aot.compile_tflite``).
     """
+    compiled, optimized = compile_model(content, board, optimize, profile, fuse)
+    return write_project(
+        compiled,
+        optimized,
+        content,
+        board,
+        directory,
+        title=title,
+        class_names=class_names,
+        profile=profile,
+        plot_memory=plot_memory,
+    )
+
+
+def write_project(
+    compiled: CompiledModel,
+    optimized: str,
+    content: bytes,
+    board: Board,
+    directory: Path,
+    *,
+    title: str,
+    class_names: tuple[str, ...] = (),
+    profile: bool = False,
+    plot_memory: Path | None = None,
+) -> StageOutput:
+    """Write the PlatformIO project of a compiled network; ``optimized`` says what it was compiled for."""
     from foldtiny import project
 
-    compiled, optimized = compile_model(content, board, optimize, profile, fuse)
     if plot_memory is not None:
         from foldtiny.aot import picture
 

@@ -5,29 +5,19 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from foldtiny.zoo.layers import conv_bn_relu, widened
+from foldtiny.zoo.layers import Residual, conv_bn_relu, projection, widened
 
 
-class BasicBlock(nn.Module):
+class BasicBlock(Residual):
     """Two 3x3 convolutions with BatchNorm and a shortcut, projected where the shape changes."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
+        body = nn.Sequential(
             *conv_bn_relu(inputs, outputs, 3, stride=stride, padding=1, bias=False),
             nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
             nn.BatchNorm2d(outputs),
         )
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
-            )
-        self.relu = nn.ReLU()
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return ``relu(body + shortcut)``."""
-        return self.relu(self.body(features) + self.shortcut(features))
+        super().__init__(body, projection(inputs, outputs, stride))
 
 
 class ResNet18(nn.Module):

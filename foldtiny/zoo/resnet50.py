@@ -5,36 +5,26 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from foldtiny.zoo.layers import conv_bn_relu, widened
+from foldtiny.zoo.layers import Residual, conv_bn_relu, projection, widened
 
 _EXPANSION = 4
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(Residual):
     """1x1, 3x3 and 1x1 convolutions with BatchNorm and a shortcut, projected where the shape changes.
 
     The stride is in the 3x3 convolution.
     """
 
     def __init__(self, inputs: int, middle: int, stride: int) -> None:
-        super().__init__()
         outputs = _EXPANSION * middle
-        self.body = nn.Sequential(
+        body = nn.Sequential(
             *conv_bn_relu(inputs, middle, 1, bias=False),
             *conv_bn_relu(middle, middle, 3, stride=stride, padding=1, bias=False),
             nn.Conv2d(middle, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
         )
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
-            )
-        self.relu = nn.ReLU()
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return ``relu(body + shortcut)``."""
-        return self.relu(self.body(features) + self.shortcut(features))
+        super().__init__(body, projection(inputs, outputs, stride))
 
 
 class ResNet50(nn.Module):

@@ -5,25 +5,19 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from foldtiny.zoo.layers import conv_bn_relu, widened
+from foldtiny.zoo.layers import Residual, conv_bn_relu, widened
 
 
-class Block(nn.Module):
+class Block(Residual):
     """Two 3x3 convolutions and a shortcut, which is a bare 1x1 convolution where the shape changes."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
+        body = nn.Sequential(
             *conv_bn_relu(inputs, outputs, 3, stride=stride, padding=1),
             nn.Conv2d(outputs, outputs, 3, padding=1),
             nn.BatchNorm2d(outputs),
         )
-        self.shortcut = nn.Identity() if stride == 1 else nn.Conv2d(inputs, outputs, 1, stride=stride)
-        self.relu = nn.ReLU()
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return ``relu(body + shortcut)``."""
-        return self.relu(self.body(features) + self.shortcut(features))
+        super().__init__(body, nn.Identity() if stride == 1 else nn.Conv2d(inputs, outputs, 1, stride=stride))
 
 
 class ResNet8(nn.Module):

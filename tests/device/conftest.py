@@ -14,7 +14,24 @@ from foldtiny.boards import Board
 from foldtiny.device import build, simulate
 from foldtiny.device.build import Firmware
 from foldtiny.project import render
+from tests.device.hardware import EYE_ID, Desk, FakeBoard, make_desk, usb
 from tests.firmware import fake_model
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A machine with no real ports: what is listed and flashed is up to the test."""
+    (tmp_path / "desk").mkdir()
+    return make_desk(tmp_path / "desk", monkeypatch)
+
+
+@pytest.fixture
+def fake_board(desk: Desk) -> Iterator[FakeBoard]:
+    """An ESP-EYE that is connected to it."""
+    board = FakeBoard(desk.state)
+    desk.listed = [usb(board.port, *EYE_ID, "E1")]
+    yield board
+    board.close()
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,9 @@ import pytest
 from foldtiny import resources
 from foldtiny.device import platformio, upstream
 
+# The CP2102 of an ESP-EYE: vendor and product on USB.
+EYE_ID = (0x10C4, 0xEA60)
+
 RUNTIME = resources.root("firmware") / "runtime"
 
 # `pio run -d DIR -e ENV …` that compiles the project for this machine, as a board that does not call itself a twin;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,24 +15,9 @@ from foldtiny.pipeline import DeployRequest, deploy
 from foldtiny.progress import SilentReporter
 from foldtiny.result import DeployResult
 from tests.aot.networks import Network
-from tests.device.hardware import Desk, FakeBoard, make_desk, usb
+from tests.device.hardware import Desk, FakeBoard
 
-EYE_ID = (0x10C4, 0xEA60)
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    (tmp_path / "desk").mkdir()
-    return make_desk(tmp_path / "desk", monkeypatch)
-
-
-@pytest.fixture
-def fake_board(desk: Desk) -> Iterator[FakeBoard]:
-    board = FakeBoard(desk.state)
-    desk.listed = [usb(board.port, *EYE_ID, "E1")]
-    yield board
-    board.close()
 
 
 def _model(folder: Path, seed: int = 0) -> Path:

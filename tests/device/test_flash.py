@@ -14,17 +14,11 @@ from foldtiny.device import discover, flash, run_platformio, upstream
 from foldtiny.device.discover import Connected
 from foldtiny.errors import BuildError, FoldtinyError
 from foldtiny.project import Project, render
-from tests.device.hardware import Desk, make_desk, usb
+from tests.device.hardware import Desk, usb
 from tests.firmware import fake_model
 
 NANO_ID, NANO_BOOT, EYE_ID = (0x2341, 0x805A), (0x2341, 0x005A), (0x10C4, 0xEA60)
 IDS = {"nano33ble": NANO_ID, "esp-eye": EYE_ID, "nucleo-l4r5zi": (0x0483, 0x374B)}
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    (tmp_path / "desk").mkdir()
-    return make_desk(tmp_path / "desk", monkeypatch)
 
 
 def _project(folder: Path, name: str) -> Project:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,8 @@ import pytest
 
 from foldtiny.errors import UsageError
 from foldtiny.pipeline import DeployRequest, FoldOptions, Limits, deploy, hardware
-from tests.device.hardware import Desk, FakeBoard, make_desk, usb
+from tests.device.hardware import Desk, FakeBoard
 
-EYE_ID = (0x10C4, 0xEA60)
 pytestmark = pytest.mark.slow
 
 
@@ -24,20 +22,6 @@ def network() -> object:
 
     torch.manual_seed(0)
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 200), nn.ReLU(), nn.Linear(200, 10))
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    (tmp_path / "desk").mkdir()
-    return make_desk(tmp_path / "desk", monkeypatch)
-
-
-@pytest.fixture
-def fake_board(desk: Desk) -> Iterator[FakeBoard]:
-    board = FakeBoard(desk.state)
-    desk.listed = [usb(board.port, *EYE_ID, "E1")]
-    yield board
-    board.close()
 
 
 def _request(folder: Path, **more: object) -> DeployRequest:
