@@ -29,7 +29,11 @@ ROUTINES = (
 WINDOWS = ("half", "wide", "weave", "3x9", "line_half", "line_wide")
 STEPS = ("shared_8", "shared_16", "shared_32", "shared_loop", "exact_4", "exact_7", "exact_8", "exact_16", "exact_32")
 SHARED = [f"{steps}_{e}" for steps in STEPS for e in (8, 10, 12, 14, 16)]
-EIGHT = (8, 10, 12, 14, 16)
+ENDS = (8, 10, 12, 14, 16)
+EIGHT = [f"eight_{e}" for e in ENDS]
+FOUR = [f"four_{steps}_{e}" for steps in ("8", "16", "any") for e in ENDS]
+STRASSEN = [f"strassen_{steps}_{e}" for steps in ("16", "32", "any") for e in ENDS]
+COLOUR = [f"colour_{e}" for e in ENDS]
 CALLS = {
     "ft_cm4_fully_connected_s8($params, ft_rows_half,": 62,
     "ft_cm4_fully_connected_s8($params, ft_rows_wide,": 63,
@@ -78,9 +82,10 @@ def _kind(kernel: Kernel) -> int:
         for number, windows in enumerate(WINDOWS):
             if f" {name}, " in kernel.call and f" ft_cm4_windows_{windows}," in kernel.call:
                 return index + number * len(ROUTINES)
-    for index, e in enumerate(EIGHT):
-        if f" ft_eight_{e}," in kernel.call:
-            return 300 + index
+    for first, names in ((300, EIGHT), (320, FOUR), (340, STRASSEN), (360, COLOUR)):
+        for index, name in enumerate(names):
+            if f" ft_{name}," in kernel.call:
+                return first + index
     for index, routine in enumerate(SHARED):
         for number, windows in enumerate(WINDOWS):
             if f" ft_gemm_{routine}, " in kernel.call and f" ft_cm4_windows_{windows}," in kernel.call:

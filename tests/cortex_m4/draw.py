@@ -143,6 +143,34 @@ def conv_three(rng: Rng) -> Conv2D:
     )
 
 
+def conv_pointwise(rng: Rng) -> Conv2D:
+    """Return a 1x1 convolution with a ReLU, channels in fours, rescaled as networks are: often of the usual numbers."""
+    layer, in_c = conv_eight(rng), int(rng.choice([16, 32, 64, 128, 4 * int(rng.integers(1, 36))]))
+    out_c, zero = 2 * int(rng.integers(1, 9)), zero_point(rng)
+    return replace(
+        layer,
+        in_c=in_c,
+        weights=weights(rng, (out_c, 1, 1, in_c)),
+        bias=_bias(rng, out_c, in_c),
+        rescale=rescale(rng, out_c, in_c),
+        out_zero=zero,
+        clamp=(float(zero), float(int(rng.integers(zero, 128)))),
+    )
+
+
+def conv_strassen(rng: Rng) -> Conv2D:
+    """Return the same of channels in eights, out in fours."""
+    layer = conv_pointwise(rng)
+    in_c, out_c = int(rng.choice([64, 128, 8 * int(rng.integers(1, 17))])), 4 * int(rng.integers(1, 6))
+    return replace(
+        layer,
+        in_c=in_c,
+        weights=weights(rng, (out_c, 1, 1, in_c)),
+        bias=_bias(rng, out_c, in_c),
+        rescale=rescale(rng, out_c, in_c),
+    )
+
+
 def conv_eight(rng: Rng) -> Conv2D:
     """Return a 1x1 convolution of eight channels, rescaled as networks are."""
     size = (int(rng.integers(1, 9)), int(rng.integers(1, 13)))
@@ -165,6 +193,24 @@ def conv_eight(rng: Rng) -> Conv2D:
         pooled_w=0,
     )
     return replace(layer, rescale=rescale(rng, out_c, 8))
+
+
+def conv_colour(rng: Rng) -> Conv2D:
+    """Return a 3x3 convolution with stride 2 on three channels, any padding and a ReLU."""
+    area = window(rng, 3, 3, (2, 2), bool(rng.integers(4)))
+    in_h, in_w, out_c = 3 + int(rng.integers(0, 12)), 3 + int(rng.integers(0, 40)), int(rng.integers(2, 10))
+    extra_h, extra_w = (int(rng.integers(3)), int(rng.integers(3))) if area.padding == "SAME" else (0, 0)
+    layer, zero = _square(rng, 3, 3, out_c), zero_point(rng)
+    return replace(
+        layer,
+        in_h=in_h,
+        in_w=in_w,
+        out_h=(in_h + area.pad_top + extra_h - 3) // 2 + 1,
+        out_w=(in_w + area.pad_left + extra_w - 3) // 2 + 1,
+        window=area,
+        out_zero=zero,
+        clamp=(float(zero), float(int(rng.integers(zero, 128)))),
+    )
 
 
 def conv_3x3(rng: Rng) -> Conv2D:

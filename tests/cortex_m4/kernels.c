@@ -4,11 +4,14 @@
 #include <string.h>
 
 #include "cm4_add.h"
+#include "cm4_colour_3x3.h"
 #include "cm4_conv_2d.h"
 #include "cm4_depthwise_3x3.h"
 #include "cm4_eight_channels.h"
+#include "cm4_four_pixels.h"
 #include "cm4_long_vectors.h"
 #include "cm4_pool_2d.h"
+#include "cm4_strassen.h"
 #include "cm4_three_pixels.h"
 #include "cm4_winograd.h"
 #include "cm4_winograd_5x5.h"
@@ -39,6 +42,14 @@ static const ft_gemm_routine shared[] = {
     SHARED_ALL(exact_8),     SHARED_ALL(exact_16),  SHARED_ALL(exact_32),
 };
 
+#define SHIFTS_ALL(s) s##_8, s##_10, s##_12, s##_14, s##_16
+static const ft_four_routine fours[] = {SHIFTS_ALL(ft_four_8), SHIFTS_ALL(ft_four_16),
+                                        SHIFTS_ALL(ft_four_any)};
+static const ft_strassen_routine strassens[] = {SHIFTS_ALL(ft_strassen_16), SHIFTS_ALL(ft_strassen_32),
+                                                SHIFTS_ALL(ft_strassen_any)};
+
+static const ft_colour_routine colours[] = {SHIFTS_ALL(ft_colour)};
+
 // Numbers of the calls that are no convolutions; those with one routine each come first.
 enum {
     ROUTINES = 6,
@@ -55,6 +66,9 @@ enum {
     SQUARES = 256,
     EIGHT = 300,
     THREE = 310,
+    FOUR = 320,
+    STRASSEN = 340,
+    COLOUR = 360,
     SHARED = 512,
     SHARED_ROUTINES = sizeof shared / sizeof *shared
 };
@@ -89,6 +103,12 @@ static void call(const header *h, const void *p, const int32_t *first, const int
         ft_cm4_conv_2d_s8(p, ft_cm4_pixels, shared[number % SHARED_ROUTINES], 0,
                           windows[number / SHARED_ROUTINES], takes[((const ft_cm4_conv_2d *)p)->source],
                           first, 0, in0, out, scratch);
+    } else if (h->kind >= COLOUR) {
+        ft_cm4_colour_3x3_s8(p, colours[h->kind - COLOUR], first, in0, out, scratch);
+    } else if (h->kind >= STRASSEN) {
+        ft_cm4_strassen_s8(p, strassens[h->kind - STRASSEN], first, in0, out, scratch);
+    } else if (h->kind >= FOUR) {
+        ft_cm4_four_pixels_s8(p, fours[h->kind - FOUR], first, in0, out, scratch);
     } else if (h->kind >= THREE) {
         ft_cm4_three_pixels_s8(p, h->kind == THREE ? ft_three_relu : ft_three_full, first, in0, out, scratch);
     } else if (h->kind >= EIGHT) {

@@ -18,7 +18,7 @@ from tests.estimate.bare import cycles
 
 pytestmark = pytest.mark.skipif(not simulator.AVAILABLE, reason="needs gcc-arm-none-eabi and qemu-system-arm")
 
-WIDE, HALF, TILES, SQUARES, THREE, EIGHT = range(6)
+WIDE, HALF, TILES, SQUARES, THREE, EIGHT, FOUR, COLOUR, STRASSEN = range(9)
 """The order in which candidates are given."""
 
 
@@ -42,9 +42,10 @@ def _dense(depth: int, outputs: int) -> bytes:
 
 CASES = {
     "3x3": (_convolution((1, 16, 16, 16), 3, 16), (WIDE, HALF, TILES)),
-    "1x1": (_convolution((1, 6, 6, 128), 1, 64), (WIDE, HALF, THREE)),
+    "1x1": (_convolution((1, 6, 6, 128), 1, 64), (WIDE, HALF, THREE, FOUR, STRASSEN)),
+    "1x1 of 32": (_convolution((1, 9, 8, 32), 1, 32), (FOUR, STRASSEN)),
     "1x1 of eight": (_convolution((1, 12, 12, 8), 1, 16), (WIDE, THREE, EIGHT)),
-    "3x3 stride 2, colour": (_convolution((1, 32, 32, 3), 3, 8, 2), (WIDE, HALF)),
+    "3x3 stride 2, colour": (_convolution((1, 32, 32, 3), 3, 8, 2), (WIDE, HALF, COLOUR)),
     "5x5 and maximum": (_convolution((1, 14, 14, 14), 5, 10, pooled=True), (WIDE, SQUARES)),
     "5x5 and maximum, two channels": (_convolution((1, 14, 14, 2), 5, 8, pooled=True), (HALF, SQUARES)),
     "dense": (_dense(256, 96), (WIDE, HALF)),

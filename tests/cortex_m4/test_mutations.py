@@ -14,10 +14,13 @@ import numpy as np
 import pytest
 
 from foldtiny.aot.cortex_m4 import (
+    colour_3x3,
     conv_2d,
     depthwise_conv_2d,
     eight_channels,
+    four_pixels,
     fully_connected,
+    strassen,
     three_pixels,
     winograd,
     winograd_5x5,
@@ -59,6 +62,7 @@ def _layers(rng: np.random.Generator) -> Layers:
     """Yield layers whose windows have no padding of their own, so that every packed weight is multiplied."""
     yield from _convolutions(rng)
     yield from _pointwise(rng)
+    yield from _colour(rng)
     yield from _transformed(rng)
     yield from _dense(rng)
     yield from _depthwise(rng)
@@ -100,6 +104,22 @@ def _pointwise(rng: np.random.Generator) -> Layers:
         **_numbers(rng, 3, 8, -128),
     )
     yield "eight", eight_channels.specialise(eight, "speed"), eight, arithmetic.conv_2d
+    for name, draw_of, module in (
+        ("four", draw.conv_pointwise, four_pixels),
+        ("strassen", draw.conv_strassen, strassen),
+    ):
+        layer = replace(
+            draw_of(rng),
+            batches=1,
+            in_h=8,
+            in_w=9,
+            in_c=16,
+            out_h=8,
+            out_w=9,
+            weights=draw.weights(np.random.default_rng(1), (8, 1, 1, 16)),
+            **_numbers(rng, 8, 16, -128),
+        )
+        yield name, module.specialise(layer, "speed"), layer, arithmetic.conv_2d
     for zero in (-128, 5):
         three = replace(
             draw.conv_three(rng),
@@ -113,6 +133,20 @@ def _pointwise(rng: np.random.Generator) -> Layers:
             **_numbers(rng, 3, 16, zero),
         )
         yield f"three {zero}", three_pixels.specialise(three, "size"), three, arithmetic.conv_2d
+
+
+def _colour(rng: np.random.Generator) -> Layers:
+    layer = replace(
+        draw.conv_colour(rng),
+        in_h=17,
+        in_w=17,
+        out_h=9,
+        out_w=9,
+        window=Window(3, 3, 2, 2, 1, 1, 1, 1, "SAME"),
+        weights=draw.weights(np.random.default_rng(1), (4, 3, 3, 3)),
+        **_numbers(rng, 4, 27, -128),
+    )
+    yield "colour", colour_3x3.specialise(layer, "speed"), layer, arithmetic.conv_2d
 
 
 def _transformed(rng: np.random.Generator) -> Layers:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from foldtiny.aot.cortex_m4 import conv_2d, cost, eight_channels, three_pixels, winograd, winograd_5x5
+from foldtiny.aot.cortex_m4 import (
+    colour_3x3,
+    conv_2d,
+    cost,
+    eight_channels,
+    four_pixels,
+    strassen,
+    three_pixels,
+    winograd,
+    winograd_5x5,
+)
 from foldtiny.aot.layer import Kernel, Layer
 from foldtiny.aot.ops.conv_2d import Conv2D
 
@@ -25,5 +35,8 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
             (winograd_5x5.specialise(layer, optimize), cost.winograd_5x5(layer)),
             (three_pixels.specialise(layer, optimize), cost.three_pixels(layer)),
             (eight, cost.eight_channels(layer)),
+            (four_pixels.specialise(layer, optimize), cost.four_pixels(layer)),
+            (colour_3x3.specialise(layer, optimize), cost.colour_3x3(layer)),
+            (strassen.specialise(layer, optimize), cost.strassen(layer)),
         )
     )

@@ -112,6 +112,31 @@ def three_pixels(layer: Conv2D) -> Cost:
     return (once + tile * (layer.out_c / 2)) * (pixels // 3 + pixels % 3)
 
 
+def four_pixels(layer: Conv2D) -> Cost:
+    """Return the cost of ``four_pixels``."""
+    pixels, steps = layer.batches * layer.in_h * layer.in_w, layer.in_c / 2
+    rounds = 0 if layer.in_c in (16, 32) else -(-layer.in_c // 32)
+    tile = Cost(17, 11) * steps + _LOOP * rounds + Cost(52, 34)
+    once = Cost(70, 50) + Cost(13, 7.5) * steps
+    return (once + tile * (layer.out_c / 2)) * -(-pixels // 4)
+
+
+def strassen(layer: Conv2D) -> Cost:
+    """Return the cost of ``strassen``: six pixels and four channels by seven products of half the depth."""
+    pixels, steps = layer.batches * layer.in_h * layer.in_w, layer.in_c / 4
+    exact = layer.in_c in (64, 128)
+    tile = Cost(13, 8) * (7 * steps) + (Cost(256, 136) if exact else Cost(270, 143))
+    once = Cost(150, 110) + (Cost(66, 54) if exact else Cost(130, 110)) * steps
+    return (once + tile * (layer.out_c / 4)) * -(-pixels // 6)
+
+
+def colour_3x3(layer: Conv2D) -> Cost:
+    """Return the cost of ``colour_3x3``: tiles of two channels times three pixels."""
+    tiles = -(-layer.out_w // 3)
+    row = (Cost(201, 140) * tiles + Cost(110, 55)) * (-(-layer.out_c // 2) * layer.out_h)
+    return row + (Cost(42, 38) * tiles + Cost(100, 90)) * layer.in_h
+
+
 def winograd(layer: Conv2D) -> Cost:
     """Return the cost of ``winograd``: pairs of 2x2 tiles."""
     groups = -(-layer.in_c // 4)
