@@ -17,13 +17,21 @@ IN_SCALE = 0.05
 def _weights(draw: Draw, build: Builder, random: np.random.Generator, shape: tuple[int, ...], axis: int) -> Any:
     """Draw per-channel weights and a bias; returns both tensors and the output's scale."""
     channels = shape[axis]
-    how = draw(st.sampled_from(("normal", "normal", "ends", "random")))
+    how = draw(st.sampled_from(("normal", "normal", "ends", "random", "edge")))
     if how == "normal":
         values = np.clip(np.round(random.normal(0, 38, shape)), -127, 127)
     elif how == "ends":
         values = random.choice([-127, 127], shape)
-    else:
+    elif how == "random":
         values = random.integers(-128, 128, shape)
+    else:
+        # Four or six of them together just fit 16 bits, or just do not: for each channel, all positive or of any sign.
+        along = [channels if i == axis else 1 for i in range(len(shape))]
+        sizes = random.choice([42, 63, 85, 127], along) + random.integers(0, 2, shape)
+        signs = np.where(
+            random.integers(0, 2, along) == 0, random.choice([-1, 1], shape), random.choice([-1, 1], along)
+        )
+        values = np.clip(sizes * signs, -128, 127)
     # Whole powers of two make multipliers of exactly 2^30, with which halves occur that must round the right way.
     whole = draw(st.booleans())
     exponents = random.integers(-3, 1, channels) if whole else random.uniform(-3, 0, channels)

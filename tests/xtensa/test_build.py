@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(not twin.AVAILABLE, reason="needs gcc-xtensa-lx1
 CALLS = {
     "conv_2d": "ft_xt_conv_2d_s8((const ft_xt_conv_2d *)p, w, c, i, o, s)",
     "winograd": "ft_xt_winograd_s8((const ft_xt_winograd *)p, w, c, i, o, s)",
+    "pairs_conv_2d": "ft_xt_pairs_conv_2d_s8((const ft_xt_pairs_conv_2d *)p, t, t, (const int16_t *)t, i, o, s)",
+    "depthwise_planes": "ft_xt_depthwise_planes_s8((const ft_xt_depthwise_planes *)p, t, t, i, o, s)",
     "fully_connected": "ft_xt_fully_connected_s8((const ft_xt_fully_connected *)p, w, c, i, o, s)",
     "depthwise_conv_2d": "ft_xt_depthwise_3x3_s8((const ft_xt_depthwise *)p, i, c, i, o, s)",
 }
@@ -30,8 +32,10 @@ CALLS = {
 def test_kernels_compile_with_the_registers_that_are_left(flags: str, tmp_path: Path) -> None:
     lines = [f'#include "xt_{name}.h"' for name in CALLS]
     for name, call in CALLS.items():
-        arguments = "const void *p, const uint8_t *w, const ft_xt_channel *c, const int8_t *i, int8_t *o, void *s"
-        lines.append(f"void run_{name}({arguments});\nvoid run_{name}({arguments}) {{\n    (void)w;\n    {call};\n}}")
+        arguments = "const void *p, const uint8_t *w, const int32_t *t, const ft_xt_channel *c, "
+        arguments += "const int8_t *i, int8_t *o, void *s"
+        body = f"    (void)w, (void)t, (void)c;\n    {call};\n"
+        lines.append(f"void run_{name}({arguments});\nvoid run_{name}({arguments}) {{\n{body}}}")
     source = tmp_path / "kernels.c"
     source.write_text("\n".join(lines) + "\n", encoding="utf-8")
     kernels = root("firmware") / "kernels"

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis.strategies import SearchStrategy
 
 from foldtiny.aot import compile_tflite
-from foldtiny.aot.xtensa import winograd
+from foldtiny.aot.xtensa import cost, winograd
 from tests.kernels import cases_graphs as graphs
 from tests.kernels import cases_simple as simple
 from tests.kernels import cases_weights as weights
@@ -52,12 +53,27 @@ def test_winograd_equals_the_reference_on_the_host(tmp_path: Path, monkeypatch: 
     assert compare(cases, run_host(cases, tmp_path, SANITISERS, target="xtensa", optimize="speed")) == 50
 
 
+@pytest.mark.parametrize(
+    ("strategy", "number", "title"), [(convolution(), 40, "2 products"), (depthwise(), 40, "products in")]
+)
+def test_several_products_in_one_equal_the_reference_on_the_host(
+    strategy: SearchStrategy[Case], number: int, title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(winograd, "_pays", lambda layer: False)
+    monkeypatch.setattr(cost, "pairs", lambda layer, fixes: 0)
+    cases = draw_cases(strategy, number, seed=3)
+    models = [compile_tflite(case.tflite, target="xtensa") for case in cases]
+    assert sum(title in layer.kernel for model in models for layer in model.layers) >= number / 2
+    assert compare(cases, run_host(cases, tmp_path, SANITISERS, target="xtensa", optimize="speed")) == number
+
+
 @pytest.mark.skipif(not twin.AVAILABLE, reason="needs gcc-xtensa-lx106 and qemu-system-xtensa")
 @pytest.mark.parametrize("optimize", ["size", "speed"])
 def test_kernels_equal_the_reference_on_the_twin(
     optimize: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(winograd, "_pays", lambda layer: True)
+    monkeypatch.setattr(cost, "pairs", lambda layer, fixes: 0)
     cases = [
         case
         for strategy, number in OPERATORS.values()

@@ -6,11 +6,21 @@ gives ``None`` where its arithmetic would not be exact, so that the plain kernel
 
 from __future__ import annotations
 
-from foldtiny.aot.xtensa import add, conv_2d, depthwise_conv_2d, fully_connected, winograd
+from foldtiny.aot.xtensa import (
+    add,
+    conv_2d,
+    depthwise_conv_2d,
+    depthwise_planes,
+    fully_connected,
+    pairs_conv_2d,
+    winograd,
+)
 
 SPECIALISTS = (
     winograd.specialise,
+    pairs_conv_2d.specialise,
     conv_2d.specialise,
+    depthwise_planes.specialise,
     depthwise_conv_2d.specialise,
     fully_connected.specialise,
     add.specialise,

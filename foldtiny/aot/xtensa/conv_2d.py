@@ -20,7 +20,8 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
         return None
     weights = layer.weights.astype(np.int64).reshape(layer.out_c, -1)
     bias = rescaling.unsigned_bias(layer.bias, weights, layer.in_zero)
-    channels = rescaling.channels(layer.rescale, layer.out_zero, weights, bias)
+    sums = rescaling.bounds(weights, 0, rescaling.UNSIGNED)
+    channels = rescaling.channels(layer.rescale, layer.out_zero, sums, bias)
     if channels is None:
         return None
     packed = packing.unsigned(weights, LANES, TAPS)

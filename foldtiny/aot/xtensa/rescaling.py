@@ -10,6 +10,12 @@ from foldtiny.aot.ops._weights import Rescale
 LARGEST_SUM = 1 << 29
 """Sums have to be smaller than this."""
 
+UNSIGNED = 255
+"""The largest activation stored as x + 128; the smallest is 0."""
+
+SIGNED = (-128, 127)
+"""Activations as they are."""
+
 MOST_PLACES = 20
 """Shifts to the right beyond this would let the rounding constant overflow."""
 
@@ -22,8 +28,14 @@ def channel(multiplier: int, shift: int, zero: int, bias: int) -> list[int] | No
     return [bias, multiplier, (1 << (places - 1)) + (zero << places), places]
 
 
+def bounds(weights: NDArray[np.int64], least: int, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the smallest and the largest sum of each channel, [channels, taps], for inputs in this range."""
+    positive, negative = np.maximum(weights, 0).sum(axis=1), np.minimum(weights, 0).sum(axis=1)
+    return positive * least + negative * most, positive * most + negative * least
+
+
 def channels(
-    rescale: Rescale, zero: int, weights: NDArray[np.int64], bias: NDArray[np.int64]
+    rescale: Rescale, zero: int, sums: tuple[NDArray[np.int64], NDArray[np.int64]], bias: NDArray[np.int64]
 ) -> NDArray[np.int32] | None:
     """Return the ``ft_xt_channel`` of every output channel, or None where the kernels would not be exact.
 
@@ -33,14 +45,12 @@ def channels(
         TFLite's factors.
     zero : int
         The output's zero point.
-    weights : array [channels, taps]
-        Kernels multiply them with activations + 128, which lie in 0..255.
+    sums : (array [channels], array [channels])
+        The smallest and the largest sum, without the bias, that the kernel can come to.
     bias : array [channels]
-        Already holds what the zero point and the 128 contribute.
+        What is added to the sums: already holds what zero points and offsets contribute.
     """
-    most = 255 * np.maximum(weights, 0).sum(axis=1)
-    least = 255 * np.minimum(weights, 0).sum(axis=1)
-    bound = np.maximum(np.maximum(np.abs(bias + most), np.abs(bias + least)), np.maximum(most, -least))
+    bound = np.maximum.reduce([np.abs(part) for end in sums for part in (end, end + bias)])
     if int(bound.max(initial=0)) >= LARGEST_SUM:
         return None
     rows = [channel(*rescale.of(c), zero, int(bias[c])) for c in range(len(bias))]
@@ -52,3 +62,8 @@ def channels(
 def unsigned_bias(bias: NDArray[np.generic], weights: NDArray[np.int64], in_zero: int) -> NDArray[np.int64]:
     """Return the bias for activations stored as x + 128: both offsets are taken out again."""
     return bias.astype(np.int64) - (in_zero + 128) * weights.sum(axis=1)
+
+
+def signed_bias(bias: NDArray[np.generic], weights: NDArray[np.int64], in_zero: int) -> NDArray[np.int64]:
+    """Return the bias for activations as they are."""
+    return bias.astype(np.int64) - in_zero * weights.sum(axis=1)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
 from foldtiny.aot.overlap import distance
-from foldtiny.aot.xtensa import packing, rescaling
+from foldtiny.aot.xtensa import cost, packing, pairs, rescaling
 from foldtiny.aot.xtensa.conv_2d import LANES, TAPS
 
 SIDE, POSITIONS = 6, 36
@@ -25,7 +25,8 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
         return None
     flat = layer.weights.astype(np.int64).reshape(layer.out_c, -1)
     bias = rescaling.unsigned_bias(layer.bias, flat, layer.in_zero)
-    channels = rescaling.channels(layer.rescale, layer.out_zero, flat, bias)
+    sums = rescaling.bounds(flat, 0, rescaling.UNSIGNED)
+    channels = rescaling.channels(layer.rescale, layer.out_zero, sums, bias)
     largest = 255 * int(np.maximum(np.maximum(flat, 0).sum(axis=1), np.maximum(-flat, 0).sum(axis=1)).max())
     if channels is None or largest >= LARGEST_SUM:
         return None
@@ -59,16 +60,10 @@ def _supported(layer: Conv2D) -> bool:
 
 
 def _pays(layer: Conv2D) -> bool:
-    """Compare the instructions that both methods need, as counted on the simulated core."""
-    side = OUTPUTS[layer.window.k_h]
-    groups = -(-layer.out_c // LANES)
-    tiles = -(-layer.out_h // side) * -(-layer.out_w // side)
-    taps = -(-layer.in_c // TAPS) * TAPS
-    sums = POSITIONS * groups * (11.5 * taps + 25)
-    winograd = tiles * (sums + 450 * layer.in_c + layer.out_c * (60 + 15 * side * side))
-    window = layer.window.k_h * layer.window.k_w * layer.in_c
-    direct = layer.out_h * layer.out_w * (groups * (11.5 * window + 25) + 6 * window)
-    return winograd < direct
+    """Compare the instructions that the methods need."""
+    fixes = pairs.pack(layer.weights.astype(np.int64).reshape(layer.out_c, -1))
+    others = [cost.bytes_tile(layer), *([cost.pairs(layer, len(fixes.fixes))] if fixes else [])]
+    return cost.winograd(layer, OUTPUTS[layer.window.k_h]) < min(others)
 
 
 def _overlap(layer: Conv2D) -> dict[int, int]:

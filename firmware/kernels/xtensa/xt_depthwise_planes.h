@@ -1,0 +1,132 @@
+// DEPTHWISE_CONV_2D, 3x3 with a stride of 1 or 2, one output for each channel: rows of one channel are stored
+// as a plane with its padding, whose words serve several products at once; see xt_planes.h.
+//
+// Where the output has the input's shape, one channel after the other is computed, so that it may replace the
+// input. Rows and columns may have changed places: `in_pixel` and `in_row` are the steps in memory.
+#ifndef FT_XT_DEPTHWISE_PLANES_H
+#define FT_XT_DEPTHWISE_PLANES_H
+
+#include "xt_line.h"
+#include "xt_planes.h"
+
+typedef struct {
+    int32_t batches;
+    int32_t in_h, in_w, channels;
+    int32_t out_h, out_w;
+    int32_t stride;  // in both directions
+    int32_t pad_top, pad_left;
+    int32_t in_pixel, in_row, out_pixel, out_row;
+    int32_t in_zero;
+    int32_t by_channel;  // whether one channel is finished before the next is read
+    int32_t band;        // rows of outputs for which a plane has room
+    int32_t row_words;   // of a plane
+    ft_xt_line line;
+} ft_xt_depthwise_planes;
+
+// The working memory: 16-byte aligned parts of it.
+typedef struct {
+    uint16_t *plane;
+    int32_t *sums;
+} ft_xt_planes_memory;
+
+// Stores the pixels of `rows` rows of one channel, `count` in each.
+static FT_HOT __attribute__((unused, noinline)) void ft_xt_plane_store(const ft_xt_depthwise_planes *p,
+                                                                       const uint8_t *from, int32_t count,
+                                                                       int32_t rows, uint16_t *to) {
+    const int32_t step = p->in_pixel, back = p->in_row - count * step, ahead = 2 * p->row_words - count;
+    for (; rows; rows--, from += back, to += ahead) {
+        int32_t left = count;
+        for (; left >= 4; left -= 4, to += 4) {
+            to[0] = *from ^ 0x80u;
+            from += step;
+            to[1] = *from ^ 0x80u;
+            from += step;
+            to[2] = *from ^ 0x80u;
+            from += step;
+            to[3] = *from ^ 0x80u;
+            from += step;
+        }
+        for (; left; left--, from += step) {
+            *to++ = *from ^ 0x80u;
+        }
+    }
+}
+
+FT_INLINE void ft_xt_plane_fill(const ft_xt_depthwise_planes *p, uint16_t *to, int32_t rows) {
+    const uint16_t zero = (uint16_t)(p->in_zero + 128);
+    for (int32_t i = 0; i < 2 * p->row_words * rows; i++) {
+        to[i] = zero;
+    }
+}
+
+// Stores `rows` rows of one channel, the first of which is `y`, from row `done` on.
+FT_INLINE void ft_xt_plane_rows(const ft_xt_depthwise_planes *p, const int8_t *image, int32_t y, int32_t rows,
+                                int32_t done, uint16_t *plane) {
+    const int32_t first = ft_clamp(-y, done, rows), last = ft_clamp(p->in_h - y, first, rows);
+    const int32_t pitch = 2 * p->row_words;
+    const int32_t count = ft_min(p->in_w, pitch - p->pad_left);
+    ft_xt_plane_fill(p, plane + done * pitch, first - done);
+    if (last > first) {
+        const int8_t *from = image + (y + first) * p->in_row;
+        ft_xt_plane_store(p, (const uint8_t *)from, count, last - first, plane + first * pitch + p->pad_left);
+    }
+    ft_xt_plane_fill(p, plane + last * pitch, rows - last);
+}
+
+// One channel of the outputs of `rows` rows, the first of which is `y`. `kept` rows of inputs are those at
+// the end of the band before.
+FT_INLINE void ft_xt_plane_band(const ft_xt_depthwise_planes *p, const ft_xt_taps *taps,
+                                const int32_t *constants, const int8_t *image, int32_t y, int32_t kept,
+                                int8_t *out, const ft_xt_planes_memory *memory) {
+    const int32_t rows = ft_min(p->band, p->out_h - y);
+    const int32_t pitch = 2 * p->row_words;
+    for (int32_t i = 0; i < kept * pitch; i++) {
+        memory->plane[i] = memory->plane[p->band * pitch + i];
+    }
+    ft_xt_plane_rows(p, image, y * p->stride - p->pad_top, (rows - 1) * p->stride + FT_XT_PLANE_ROWS, kept,
+                     memory->plane);
+    const ft_xt_plane plane = {(const uint32_t *)(const void *)memory->plane, p->row_words, rows,
+                               p->row_words - 1, p->stride};
+    if (p->stride == 1) {
+        (taps->apart ? ft_xt_plane_apart_1 : ft_xt_plane_together_1)(&plane, taps, memory->sums);
+    } else {
+        (taps->apart ? ft_xt_plane_apart_2 : ft_xt_plane_together_2)(&plane, taps, memory->sums);
+    }
+    ft_xt_line_constants own;
+    ft_xt_line_load(&p->line, constants, &own);
+    const int32_t *sums = memory->sums;
+    const int32_t unused = p->stride == 1 ? 2 * (p->row_words - 1) - p->out_w : 0;
+    for (int32_t row = 0; row < rows; row++, sums += unused) {
+        int8_t *to = out + (y + row) * p->out_row;
+        for (int32_t x = 0; x < p->out_w; x++, to += p->out_pixel) {
+            *to = ft_xt_line_output(&p->line, &own, *sums++);
+        }
+    }
+}
+
+FT_KERNEL void ft_xt_depthwise_planes_s8(const ft_xt_depthwise_planes *p, const int32_t *taps,
+                                         const int32_t *constants, const int8_t *in, int8_t *out,
+                                         void *scratch) {
+    const ft_xt_taps *own = (const ft_xt_taps *)taps;
+    const int32_t words = ft_xt_line_words(&p->line);
+    const int32_t plane_rows = (p->band - 1) * p->stride + FT_XT_PLANE_ROWS;
+    const ft_xt_planes_memory memory = {(uint16_t *)scratch, (int32_t *)scratch + plane_rows * p->row_words};
+    // What lies beside the pixels stays so.
+    ft_xt_plane_fill(p, memory.plane, plane_rows);
+    for (int32_t b = 0; b < p->batches; b++) {
+        const int32_t outer = p->by_channel ? p->channels : p->out_h;
+        const int32_t inner = p->by_channel ? p->out_h : p->channels;
+        const int32_t outer_step = p->by_channel ? 1 : p->band, inner_step = p->by_channel ? p->band : 1;
+        for (int32_t i = 0; i < outer; i += outer_step) {
+            for (int32_t j = 0; j < inner; j += inner_step) {
+                const int32_t c = p->by_channel ? i : j, y = p->by_channel ? j : i;
+                const int32_t kept = p->by_channel && y > 0 ? FT_XT_PLANE_ROWS - p->stride : 0;
+                ft_xt_plane_band(p, own + c, constants + c * words, in + c, y, kept, out + c, &memory);
+            }
+        }
+        in += p->in_h * p->in_w * p->channels;
+        out += p->out_h * p->out_w * p->channels;
+    }
+}
+
+#endif

@@ -1,0 +1,95 @@
+// Two products in one multiplication: tiles of two channels times two columns.
+//
+// A word holds two activations, (b << 16) + a as integers, and a word of weights theirs, (wa << 16) + wb. The
+// product's upper half is a * wa + b * wb plus a carry from its lower half, b's weight times a. While both
+// halves of a sum of two such products (a chunk) fit 16 bits, which the compiler has checked, subtracting
+// 0x8000 before the shift makes the carry -1 always: a number that belongs to the bias.
+#ifndef FT_XT_PAIRS_H
+#define FT_XT_PAIRS_H
+
+#include "kernel.h"
+
+enum { FT_XT_PAIR = 2 };  // channels, and columns, of a tile
+
+#if defined(__XTENSA__) && defined(__OPTIMIZE__)
+// Adds a chunk to each sum, in 14 registers; only what the LX106 and the LX6 have both is used.
+#define FT_XT_PAIR_FIRST(at)                                                        \
+    "l32i %[x], %[p], " #at "\n\tl32i %[v], %[w], " #at "\n\tl32i %[y], %[p], " #at \
+    "+4\n\t"                                                                        \
+    "l32i %[t], %[w], " #at                                                         \
+    "+4\n\tmull %[a0], %[x], %[v]\n\tmull %[b0], %[y], %[v]\n\t"                    \
+    "mull %[a1], %[x], %[t]\n\tmull %[b1], %[y], %[t]\n\t"
+#define FT_XT_PAIR_NEXT(at)                                                         \
+    "l32i %[x], %[p], " #at "\n\tl32i %[v], %[w], " #at "\n\tl32i %[y], %[p], " #at \
+    "+4\n\t"                                                                        \
+    "mull %[t], %[x], %[v]\n\tmull %[v], %[y], %[v]\n\tadd %[a0], %[a0], %[t]\n\t"  \
+    "l32i %[t], %[w], " #at                                                         \
+    "+4\n\tadd %[b0], %[b0], %[v]\n\tmull %[x], %[x], %[t]\n\t"                     \
+    "mull %[y], %[y], %[t]\n\tadd %[a1], %[a1], %[x]\n\tadd %[b1], %[b1], %[y]\n\t"
+#define FT_XT_PAIR_UPPER(sum, chunk)                                              \
+    "addmi %[" #chunk "], %[" #chunk "], -32768\n\tsrai %[" #chunk "], %[" #chunk \
+    "], 16\n\t"                                                                   \
+    "add %[" #sum "], %[" #sum "], %[" #chunk "]\n\t"
+#define FT_XT_CHUNK(at)     \
+    FT_XT_PAIR_FIRST(at)    \
+    FT_XT_PAIR_NEXT(at + 8) \
+    FT_XT_PAIR_UPPER(s0, a0) FT_XT_PAIR_UPPER(s1, a1) FT_XT_PAIR_UPPER(s2, b0) FT_XT_PAIR_UPPER(s3, b1)
+#define FT_XT_PAIR_STEP(bytes) "addi %[p], %[p], " #bytes "\n\taddi %[w], %[w], " #bytes "\n\t"
+#else
+// The upper halves of the chunks of one column and one channel, less one each.
+FT_INLINE int32_t ft_xt_uppers(const int32_t *column, const int32_t *weights, int32_t chunks) {
+    int32_t result = 0;
+    for (; chunks; chunks--, column += 4, weights += 4) {
+        const uint32_t sum =
+            (uint32_t)column[0] * (uint32_t)weights[0] + (uint32_t)column[2] * (uint32_t)weights[2];
+        result += (int32_t)(sum - 0x8000u) >> 16;
+    }
+    return result;
+}
+#endif
+
+#ifdef __clang__
+#define FT_XT_PAIR_FUNCTION static FT_HOT __attribute__((unused, noinline))
+#else
+#define FT_XT_PAIR_FUNCTION \
+    static FT_HOT __attribute__((unused, noinline, optimize("omit-frame-pointer", "no-stack-protector")))
+#endif
+
+// All tiles of two columns: sums[2 * c] and the next are those of channel c. `columns` holds the two columns'
+// words alternately, `weights` two channels'. At least one pair, and one chunk.
+FT_XT_PAIR_FUNCTION void ft_xt_pairs(const int32_t *columns, const int32_t *weights, int32_t chunks,
+                                     int32_t pairs, int32_t *sums) {
+    int32_t *const sums_end = sums + 4 * pairs;
+#if defined(__XTENSA__) && defined(__OPTIMIZE__)
+    // What has no register stays in memory. Loops end with BNEZ, whose reach is 2 KB.
+    const int32_t *const end = columns + 4 * (chunks & ~3);
+    const int32_t two = chunks & 2, one = chunks & 1;
+    int32_t s0, s1, s2, s3, a0, a1, b0, b1, x, y, v, t;
+    const int32_t *at;
+    __asm volatile(
+        "1:\tl32i %[p], %[columns]\n\tl32i %[t], %[end]\n\t"
+        "movi %[s0], 0\n\tmovi %[s1], 0\n\tmovi %[s2], 0\n\tmovi %[s3], 0\n\t"
+        "sub %[t], %[t], %[p]\n\tbeqz %[t], 3f\n"
+        "2:\t" FT_XT_CHUNK(0) FT_XT_CHUNK(16) FT_XT_CHUNK(32) FT_XT_CHUNK(48) FT_XT_PAIR_STEP(64)
+        "l32i %[t], %[end]\n\tsub %[t], %[t], %[p]\n\tbnez %[t], 2b\n"
+        "3:\tl32i %[t], %[two]\n\tbeqz %[t], 4f\n\t" FT_XT_CHUNK(0) FT_XT_CHUNK(16) FT_XT_PAIR_STEP(32)
+        "\n4:\tl32i %[t], %[one]\n\tbeqz %[t], 5f\n\t" FT_XT_CHUNK(0) "addi %[w], %[w], 16\n"
+        "5:\tl32i %[x], %[sums]\n\tl32i %[y], %[sums_end]\n\t"
+        "s32i %[s0], %[x], 0\n\ts32i %[s2], %[x], 4\n\ts32i %[s1], %[x], 8\n\ts32i %[s3], %[x], 12\n\t"
+        "addi %[x], %[x], 16\n\ts32i %[x], %[sums]\n\tsub %[y], %[y], %[x]\n\tbnez %[y], 1b"
+        : [w] "+&r"(weights), [sums] "+m"(sums), [p] "=&r"(at), [s0] "=&r"(s0), [s1] "=&r"(s1), [s2] "=&r"(s2),
+          [s3] "=&r"(s3), [a0] "=&r"(a0), [a1] "=&r"(a1), [b0] "=&r"(b0), [b1] "=&r"(b1), [x] "=&r"(x),
+          [y] "=&r"(y), [v] "=&r"(v), [t] "=&r"(t)
+        : [columns] "m"(columns), [end] "m"(end), [two] "m"(two), [one] "m"(one), [sums_end] "m"(sums_end)
+        : "memory");
+#else
+    for (; sums != sums_end; sums += 4, weights += 4 * chunks) {
+        sums[0] = ft_xt_uppers(columns, weights, chunks);
+        sums[1] = ft_xt_uppers(columns + 1, weights, chunks);
+        sums[2] = ft_xt_uppers(columns, weights + 1, chunks);
+        sums[3] = ft_xt_uppers(columns + 1, weights + 1, chunks);
+    }
+#endif
+}
+
+#endif

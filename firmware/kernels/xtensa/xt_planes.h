@@ -1,0 +1,200 @@
+// Sums of 3x3 depthwise convolutions, up to three products in one multiplication.
+//
+// A word of a plane holds two neighbours of one channel's row, (b << 16) + a, as unsigned numbers (values
+// plus 128). Times (w0 << 16) + w1 its upper half is a * w0 + b * w1, of one output. With a and b exchanged
+// and times (w1 << 16) + w0, the lower half is b * w0 as well, of the next output: six products of two
+// outputs take two multiplications a row. Sums of such products get an offset, which belongs to the bias, so
+// that both halves fit 16 bits and the lower one is never negative. Where all three rows together do not fit
+// (checked when compiling), each row's sums are taken apart.
+#ifndef FT_XT_PLANES_H
+#define FT_XT_PLANES_H
+
+#include "kernel.h"
+
+enum { FT_XT_PLANE_ROWS = 3 };
+
+// One channel's constants.
+typedef struct {
+    int32_t apart;       // whether each row's sums are taken on their own
+    int32_t weights[6];  // two words for each row
+    int32_t offsets[6];  // of the sums of these words; where the rows are not apart, the first two
+} ft_xt_taps;
+
+// Where rows of outputs, `entries` each (of two outputs at a stride of 1, else of one), find their words.
+typedef struct {
+    const uint32_t *plane;
+    int32_t row_words;
+    int32_t rows, entries;
+    int32_t stride;  // 1 or 2
+} ft_xt_plane;
+
+#if defined(__XTENSA__) && defined(__OPTIMIZE__)
+// 14 registers, and only what the LX106 and the LX6 have both. `y` and `z` are one entry's outputs.
+#define FT_XT_PLANE_LOAD(row, at) "l32i %[x], %[p" #row "], " #at "\n\t"
+#define FT_XT_PLANE_TURNED(row, at) FT_XT_PLANE_LOAD(row, at) "src %[x], %[x], %[x]\n\t"
+#define FT_XT_PLANE_FIRST(weight) "mull %[t], %[x], %[" #weight "]\n\t"
+#define FT_XT_PLANE_NEXT(weight) "mull %[x], %[x], %[" #weight "]\n\tadd %[t], %[t], %[x]\n\t"
+#define FT_XT_PLANE_OFFSET(k) "l32i %[x], %[k" #k "]\n\tadd %[t], %[t], %[x]\n\t"
+#define FT_XT_PLANE_SET(upper, lower) "srai %[" #upper "], %[t], 16\n\textui %[" #lower "], %[t], 0, 16\n\t"
+#define FT_XT_PLANE_ADD(upper, lower)                     \
+    "srai %[x], %[t], 16\n\tadd %[" #upper "], %[" #upper \
+    "], %[x]\n\textui %[t], %[t], 0, "                    \
+    "16\n\tadd %[" #lower "], %[" #lower "], %[t]\n\t"
+#define FT_XT_PLANE_UPPER "srai %[x], %[t], 16\n\tadd %[y], %[y], %[x]\n\t"
+#define FT_XT_PLANE_STORE_2(to) "s32i %[y], %[s], 2*" #to "\n\ts32i %[z], %[s], 2*" #to "+4\n\t"
+#define FT_XT_PLANE_STORE_1(to) "s32i %[y], %[s], " #to "\n\t"
+
+// One entry, `at` bytes further on, whose results go as far.
+#define FT_XT_PLANE_TOGETHER_1(at) \
+    FT_XT_PLANE_TURNED(0, at)      \
+    FT_XT_PLANE_FIRST(w0)          \
+    FT_XT_PLANE_TURNED(1, at)      \
+    FT_XT_PLANE_NEXT(w2)           \
+    FT_XT_PLANE_TURNED(2, at)      \
+    FT_XT_PLANE_NEXT(w4)           \
+    FT_XT_PLANE_OFFSET(0)          \
+    FT_XT_PLANE_SET(y, z)          \
+    FT_XT_PLANE_LOAD(0, at + 4)    \
+    FT_XT_PLANE_FIRST(w1)          \
+    FT_XT_PLANE_LOAD(1, at + 4)    \
+    FT_XT_PLANE_NEXT(w3)           \
+    FT_XT_PLANE_LOAD(2, at + 4)    \
+    FT_XT_PLANE_NEXT(w5) FT_XT_PLANE_OFFSET(1) FT_XT_PLANE_ADD(z, y) FT_XT_PLANE_STORE_2(at)
+#define FT_XT_PLANE_APART_1(at) \
+    FT_XT_PLANE_TURNED(0, at)   \
+    FT_XT_PLANE_FIRST(w0)       \
+    FT_XT_PLANE_OFFSET(0)       \
+    FT_XT_PLANE_SET(y, z)       \
+    FT_XT_PLANE_LOAD(0, at + 4) \
+    FT_XT_PLANE_FIRST(w1)       \
+    FT_XT_PLANE_OFFSET(1)       \
+    FT_XT_PLANE_ADD(z, y)       \
+    FT_XT_PLANE_TURNED(1, at)   \
+    FT_XT_PLANE_FIRST(w2)       \
+    FT_XT_PLANE_OFFSET(2)       \
+    FT_XT_PLANE_ADD(y, z)       \
+    FT_XT_PLANE_LOAD(1, at + 4) \
+    FT_XT_PLANE_FIRST(w3)       \
+    FT_XT_PLANE_OFFSET(3)       \
+    FT_XT_PLANE_ADD(z, y)       \
+    FT_XT_PLANE_TURNED(2, at)   \
+    FT_XT_PLANE_FIRST(w4)       \
+    FT_XT_PLANE_OFFSET(4)       \
+    FT_XT_PLANE_ADD(y, z)       \
+    FT_XT_PLANE_LOAD(2, at + 4) \
+    FT_XT_PLANE_FIRST(w5) FT_XT_PLANE_OFFSET(5) FT_XT_PLANE_ADD(z, y) FT_XT_PLANE_STORE_2(at)
+#define FT_XT_PLANE_TOGETHER_2(at)                                                                          \
+    FT_XT_PLANE_LOAD(0, at)                                                                                 \
+    FT_XT_PLANE_FIRST(w0)                                                                                   \
+    FT_XT_PLANE_LOAD(1, at)                                                                                 \
+    FT_XT_PLANE_NEXT(w2)                                                                                    \
+    FT_XT_PLANE_LOAD(2, at)                                                                                 \
+    FT_XT_PLANE_NEXT(w4)                                                                                    \
+    FT_XT_PLANE_OFFSET(0)                                                                                   \
+    "srai %[y], %[t], 16\n\t" FT_XT_PLANE_LOAD(0, at + 4) FT_XT_PLANE_FIRST(w1) FT_XT_PLANE_LOAD(1, at + 4) \
+        FT_XT_PLANE_NEXT(w3) FT_XT_PLANE_LOAD(2, at + 4) FT_XT_PLANE_NEXT(w5) FT_XT_PLANE_OFFSET(1)         \
+            FT_XT_PLANE_UPPER                                                                               \
+            FT_XT_PLANE_STORE_1(at)
+#define FT_XT_PLANE_APART_2(at)                                                                       \
+    FT_XT_PLANE_LOAD(0, at)                                                                           \
+    FT_XT_PLANE_FIRST(w0)                                                                             \
+    FT_XT_PLANE_OFFSET(0)                                                                             \
+    "srai %[y], %[t], 16\n\t" FT_XT_PLANE_LOAD(0, at + 4) FT_XT_PLANE_FIRST(w1) FT_XT_PLANE_OFFSET(1) \
+        FT_XT_PLANE_UPPER FT_XT_PLANE_LOAD(1, at) FT_XT_PLANE_FIRST(w2) FT_XT_PLANE_OFFSET(2)         \
+            FT_XT_PLANE_UPPER FT_XT_PLANE_LOAD(1, at + 4) FT_XT_PLANE_FIRST(w3) FT_XT_PLANE_OFFSET(3) \
+                FT_XT_PLANE_UPPER FT_XT_PLANE_LOAD(2, at) FT_XT_PLANE_FIRST(w4) FT_XT_PLANE_OFFSET(4) \
+                    FT_XT_PLANE_UPPER FT_XT_PLANE_LOAD(2, at + 4) FT_XT_PLANE_FIRST(w5)               \
+                        FT_XT_PLANE_OFFSET(5) FT_XT_PLANE_UPPER                                       \
+                        FT_XT_PLANE_STORE_1(at)
+
+#define FT_XT_PLANE_POINTERS(bytes) \
+    "addi %[p0], %[p0], " #bytes "\n\taddi %[p1], %[p1], " #bytes "\n\taddi %[p2], %[p2], " #bytes "\n\t"
+// All rows: two entries a step, the last one alone if need be. Loops end with BNEZ, whose reach is 2 KB.
+#define FT_XT_PLANE_ASM(ENTRY, bytes)                                                                      \
+    __asm volatile(                                                                                        \
+        "ssai 16\n"                                                                                        \
+        "1:\tl32i %[x], %[twos]\n\tbeqz %[x], 3f\n\tadd %[x], %[x], %[s]\n\ts32i %[x], %[stop]\n"          \
+        "2:\t" ENTRY(0) ENTRY(4) FT_XT_PLANE_POINTERS(                                                     \
+            8) "addi %[s], %[s], 2*" #bytes                                                                \
+               "\n\tl32i %[x], %[stop]\n\tsub %[x], %[x], %[s]\n\tbnez %[x], 2b\n"                         \
+               "3:\tl32i %[x], %[one]\n\tbeqz %[x], 4f\n\t" ENTRY(0) FT_XT_PLANE_POINTERS(                 \
+                   4) "addi %[s], %[s], " #bytes                                                           \
+                      "\n"                                                                                 \
+                      "4:\tl32i %[x], %[skip]\n\tadd %[p0], %[p0], %[x]\n\tadd %[p1], %[p1], %[x]\n\t"     \
+                      "add %[p2], %[p2], %[x]\n\tl32i %[x], %[rows]\n\taddi %[x], %[x], -1\n\ts32i %[x], " \
+                      "%[rows]\n\t"                                                                        \
+                      "bnez %[x], 1b"                                                                      \
+        : [p0] "+&r"(p0), [p1] "+&r"(p1), [p2] "+&r"(p2), [s] "+&r"(sums), [t] "=&r"(t), [x] "=&r"(x),     \
+          [y] "=&r"(y), [z] "=&r"(z), [stop] "=m"(stop), [rows] "+m"(rows)                                 \
+        : [w0] "r"(taps->weights[0]), [w1] "r"(taps->weights[1]), [w2] "r"(taps->weights[2]),              \
+          [w3] "r"(taps->weights[3]), [w4] "r"(taps->weights[4]), [w5] "r"(taps->weights[5]),              \
+          [k0] "m"(k[0]), [k1] "m"(k[1]), [k2] "m"(k[2]), [k3] "m"(k[3]), [k4] "m"(k[4]), [k5] "m"(k[5]),  \
+          [twos] "m"(twos), [one] "m"(one), [skip] "m"(skip)                                               \
+        : "memory")
+#else
+FT_INLINE uint32_t ft_xt_plane_turned(uint32_t word) {
+    return word >> 16 | word << 16;
+}
+
+// One entry whose words are `at` further on: adds what `first` to `last` of the rows give.
+FT_INLINE void ft_xt_plane_chunk(const ft_xt_plane *p, const uint32_t *at, const ft_xt_taps *taps,
+                                 int32_t first, int32_t last, int32_t *y, int32_t *z) {
+    uint32_t t = 0, u = 0;
+    for (int32_t row = first; row < last; row++) {
+        const uint32_t word = at[row * p->row_words];
+        t += (p->stride == 1 ? ft_xt_plane_turned(word) : word) * (uint32_t)taps->weights[2 * row];
+        u += at[row * p->row_words + 1] * (uint32_t)taps->weights[2 * row + 1];
+    }
+    t += (uint32_t)taps->offsets[2 * first];
+    u += (uint32_t)taps->offsets[2 * first + 1];
+    if (p->stride == 1) {
+        *y += ((int32_t)t >> 16) + (int32_t)(u & 0xFFFF);
+        *z += ((int32_t)u >> 16) + (int32_t)(t & 0xFFFF);
+    } else {
+        *y += ((int32_t)t >> 16) + ((int32_t)u >> 16);
+    }
+}
+#endif
+
+#ifdef __clang__
+#define FT_XT_PLANE_FUNCTION static FT_HOT __attribute__((unused, noinline))
+#else
+#define FT_XT_PLANE_FUNCTION \
+    static FT_HOT __attribute__((unused, noinline, optimize("omit-frame-pointer", "no-stack-protector")))
+#endif
+
+// Writes two sums (stride 1) or one for each entry.
+#if defined(__XTENSA__) && defined(__OPTIMIZE__)
+#define FT_XT_PLANE_SUMS(name, ENTRY, bytes)                                                      \
+    FT_XT_PLANE_FUNCTION void name(const ft_xt_plane *p, const ft_xt_taps *taps, int32_t *sums) { \
+        const uint32_t *p0 = p->plane, *p1 = p0 + p->row_words, *p2 = p1 + p->row_words;          \
+        const int32_t twos = (p->entries >> 1) * 2 * bytes, one = p->entries & 1;                 \
+        const int32_t skip = 4 * (p->stride * p->row_words - p->entries);                         \
+        const int32_t k[6] = {taps->offsets[0], taps->offsets[1], taps->offsets[2],               \
+                              taps->offsets[3], taps->offsets[4], taps->offsets[5]};              \
+        int32_t rows = p->rows, stop, t, x, y, z;                                                 \
+        FT_XT_PLANE_ASM(ENTRY, bytes);                                                            \
+    }
+#else
+#define FT_XT_PLANE_SUMS(name, ENTRY, bytes)                                                           \
+    FT_XT_PLANE_FUNCTION void name(const ft_xt_plane *p, const ft_xt_taps *taps, int32_t *sums) {      \
+        for (int32_t row = 0; row < p->rows; row++) {                                                  \
+            const uint32_t *at = p->plane + row * p->stride * p->row_words;                            \
+            for (int32_t i = 0; i < p->entries; i++, at++, sums += bytes / 4) {                        \
+                int32_t y = 0, z = 0;                                                                  \
+                for (int32_t r = 0; r < FT_XT_PLANE_ROWS; r += taps->apart ? 1 : FT_XT_PLANE_ROWS) {   \
+                    ft_xt_plane_chunk(p, at, taps, r, taps->apart ? r + 1 : FT_XT_PLANE_ROWS, &y, &z); \
+                }                                                                                      \
+                sums[0] = y;                                                                           \
+                sums[bytes / 4 - 1] = bytes == 8 ? z : y;                                              \
+            }                                                                                          \
+        }                                                                                              \
+    }
+#endif
+
+FT_XT_PLANE_SUMS(ft_xt_plane_together_1, FT_XT_PLANE_TOGETHER_1, 8)
+FT_XT_PLANE_SUMS(ft_xt_plane_apart_1, FT_XT_PLANE_APART_1, 8)
+FT_XT_PLANE_SUMS(ft_xt_plane_together_2, FT_XT_PLANE_TOGETHER_2, 4)
+FT_XT_PLANE_SUMS(ft_xt_plane_apart_2, FT_XT_PLANE_APART_2, 4)
+
+#endif

@@ -1,0 +1,162 @@
+"""Several products in one multiplication, and rescaling by a line: what is proved when compiling holds at the edges."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from foldtiny.aot.ops._weights import Rescale
+from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
+from foldtiny.aot.xtensa import depthwise_planes, linear, pairs
+
+Ints = NDArray[np.int64]
+
+
+def _wrapped(values: Ints) -> Ints:
+    return (values + (1 << 31)) % (1 << 32) - (1 << 31)
+
+
+def _extremes(weights: Ints, least: int, most: int) -> Ints:
+    """Return inputs that make a sum with these weights as large, and as small, as it can be, and others at the ends."""
+    random = np.random.default_rng(1).choice([least, most], (6, *weights.shape))
+    return np.concatenate([[np.where(weights > 0, most, least), np.where(weights > 0, least, most)], random])
+
+
+weight = st.one_of(st.integers(-128, 127), st.sampled_from((-128, -127, 127, 63, 64, -64)))
+
+
+@given(st.lists(weight, min_size=1, max_size=13))
+@example([127, 127, 127, 127])
+@example([-127, -127, -127, -127])
+@example([127, 0, -128, 0])
+@example([64, 64, 64, 63])
+@example([64, 64, 64, 64])
+@settings(max_examples=300, deadline=None)
+def test_a_chunk_never_leaves_its_16_bits_and_nothing_is_lost(values: list[int]) -> None:
+    weights = np.array([values], dtype=np.int64)
+    packed = pairs.pack(weights)
+    if packed is None:
+        assert sum(value <= -127 for value in values) >= 2
+        return
+    padded = np.zeros(4 * packed.chunks, dtype=np.int64)
+    padded[: len(values)] = values
+    for x in _extremes(padded, -128, 127):
+        quads = x.reshape(-1, 2, 2)
+        words = (quads[:, 1] << 16) + quads[:, 0]
+        sums = _wrapped((words * packed.words[0]).sum(axis=1))
+        total = int((_wrapped(sums - 0x8000) >> 16).sum()) + packed.chunks
+        total += sum(int(quads[chunk, 0, word]) * taken for _, chunk, word, taken in packed.fixes)
+        assert total == int((x * padded).sum())
+
+
+def test_two_weights_that_do_not_fit_are_refused() -> None:
+    assert pairs.pack(np.array([[1, 2, -128, -128]])) is None
+    assert pairs.pack(np.array([[-128, -128, 127, -128]])) is not None
+
+
+def _plane(weights: Ints, taps: Ints, x: Ints, stride: int) -> list[int]:
+    """Return what ``xt_planes.h`` computes of rows [3, 4] of inputs (two outputs at a stride of 1, else one)."""
+    result = [0, 0]
+    words = [(x[:, 1] << 16) + x[:, 0], (x[:, 3] << 16) + x[:, 2]]
+    if stride == 1:
+        words[0] = (x[:, 0] << 16) + x[:, 1]
+    for rows in [[0, 1, 2]] if not taps[0] else [[0], [1], [2]]:
+        t, u = (
+            _wrapped(sum(int(words[k][r]) * int(taps[1 + 2 * r + k]) for r in rows) + int(taps[7 + 2 * rows[0] + k]))
+            for k in range(2)
+        )
+        if stride == 1:
+            result = [result[0] + (t >> 16) + (u & 0xFFFF), result[1] + (u >> 16) + (t & 0xFFFF)]
+        else:
+            result = [result[0] + (t >> 16) + (u >> 16), 0]
+    return result[: 2 if stride == 1 else 1]
+
+
+@given(st.lists(weight, min_size=9, max_size=9), st.sampled_from((1, 2)))
+@example([127] * 9, 1)
+@example([-128] * 9, 1)
+@example([-128] * 9, 2)
+@example([43, 43, 42] * 3, 1)
+@example([42, 43, 43] * 3, 1)
+@example([43, 43, 43] * 3, 1)
+@settings(max_examples=300, deadline=None)
+def test_the_sums_of_a_plane_never_mix(values: list[int], stride: int) -> None:
+    weights = np.array(values, dtype=np.int64).reshape(1, 3, 3)
+    taps, added = depthwise_planes._taps(weights, stride)
+    spread = np.concatenate([weights[0], weights[0][:, :1]], axis=1)
+    for x in [*_extremes(spread, 0, 255), *_extremes(np.roll(spread, 1, axis=1), 0, 255)]:
+        outputs = [int((x[:, at : at + 3] * weights[0]).sum()) for at in range(2 if stride == 1 else 1)]
+        assert _plane(weights, taps[0], x, stride) == [y + int(added[0]) for y in outputs]
+
+
+def test_three_rows_are_taken_together_as_far_as_they_fit() -> None:
+    apart = [bool(depthwise_planes._taps(np.full((1, 3, 3), size), 1)[0][0, 0]) for size in (42, 43, -42, -43)]
+    assert apart == [False, True, False, True]
+
+
+def _layer(multipliers: Ints, shifts: Ints, bias: Ints, zero: int, clamp: tuple[int, int]) -> Conv2D:
+    channels = len(bias)
+    return Conv2D(
+        name="layer", operators=("CONV_2D",), inputs=(0,), outputs=(1,), dtype="int8", batches=1, in_h=1, in_w=1,
+        in_c=1, out_h=1, out_w=1, window=NO_POOL, weights=np.zeros((channels, 1, 1, 1), np.int8), bias=bias,
+        rescale=Rescale(multipliers.astype(np.int32), shifts.astype(np.int8)), in_zero=0, out_zero=zero, clamp=clamp,
+    )  # fmt: skip
+
+
+def _reference(sums: Ints, multiplier: int, shift: int, zero: int, clamp: tuple[int, int]) -> Ints:
+    """Return TFLite's outputs."""
+    doubled = (sums * multiplier + (1 << 30)) >> 31
+    places = -shift
+    rounded = (doubled - (doubled < 0) + (1 << (places - 1))) >> places
+    return np.clip(rounded + zero, *clamp)
+
+
+def _on_the_line(line: linear.Line, channel: int, sums: Ints) -> Ints:
+    """Return what ``xt_line.h`` computes, with a check that nothing leaves 32 bits."""
+    parts, width, shift, low, span = line.shared
+    offset, first, *digits = (int(value) for value in line.values[channel])
+    below = sums * digits[0]
+    if parts > 2:
+        assert np.abs(sums * digits[1]).max() < 1 << 31
+        below += (sums * digits[1]) >> width
+    if parts == linear.FRACTION:
+        below += digits[2]
+    value = sums * first + (below >> width)
+    assert max(np.abs(below).max(), np.abs(value).max(), np.abs(value + offset).max()) < 1 << 31
+    return low + np.clip((value + offset) >> shift, 0, span)
+
+
+@pytest.mark.parametrize(
+    ("reach", "zero", "clamp"),
+    [(70_000, -128, (-128, 127)), (9_000, 5, (5, 90)), (900_000, -128, (-128, 127)), (300, -7, (-7, 127))],
+)
+def test_a_line_gives_every_output_that_tflite_gives(reach: int, zero: int, clamp: tuple[int, int]) -> None:
+    random = np.random.default_rng(reach)
+    found = 0
+    for _ in range(6):
+        multipliers, shifts = random.integers(1 << 30, 1 << 31, 3), np.full(3, -int(np.log2(reach) - 6))
+        multipliers[0] = 1 << 30
+        bias = random.integers(-reach // 4, reach // 4, 3)
+        highest = random.integers(reach // 2, reach, 3)
+        lowest = -random.integers(reach // 2, reach, 3)
+        line = linear.line(_layer(multipliers, shifts, bias, zero, clamp), (lowest, highest), bias)
+        if line is None:
+            continue
+        found += 1
+        for c in range(3):
+            sums = np.arange(lowest[c], highest[c] + 1)
+            expected = _reference(sums + bias[c], int(multipliers[c]), int(shifts[c]), zero, clamp)
+            assert np.array_equal(_on_the_line(line, c, sums), expected)
+    assert found >= 4
+
+
+def test_outputs_below_the_zero_point_have_no_line() -> None:
+    one = np.array([1 << 30])
+    sums = (np.array([-5000]), np.array([5000]))
+    assert linear.line(_layer(one, np.array([-4]), np.array([0]), -127, (-128, 127)), sums, np.array([0])) is None
+    line = linear.output(_layer(one, np.array([-4]), np.array([0]), -127, (-128, 127)), sums, np.array([0]))
+    assert line is not None
+    assert line.shared[0] == 0
