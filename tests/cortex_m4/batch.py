@@ -91,8 +91,9 @@ def _kind(kernel: Kernel) -> int:
             if f" ft_gemm_{routine}, " in kernel.call and f" ft_cm4_windows_{windows}," in kernel.call:
                 return 512 + index + number * len(SHARED)
     for index, routine in enumerate(SWEEPS):
-        if f" ft_sweep_{routine}," in kernel.call:
-            return 128 + index
+        for first, name in ((128, "sweep"), (400, "fast")):
+            if f" ft_{name}_{routine}," in kernel.call:
+                return first + index
     return next(number for call, number in CALLS.items() if kernel.call.startswith(call))
 
 

@@ -7,6 +7,7 @@
 #include "cm4_colour_3x3.h"
 #include "cm4_conv_2d.h"
 #include "cm4_depthwise_3x3.h"
+#include "cm4_depthwise_fast.h"
 #include "cm4_eight_channels.h"
 #include "cm4_four_pixels.h"
 #include "cm4_long_vectors.h"
@@ -69,16 +70,18 @@ enum {
     FOUR = 320,
     STRASSEN = 340,
     COLOUR = 360,
+    FAST = 400,
     SHARED = 512,
     SHARED_ROUTINES = sizeof shared / sizeof *shared
 };
 
 // Those of stride 2 follow the others.
-#define SWEEP(kind, e) ft_sweep_##kind##_relu_##e, ft_sweep_##kind##_full_##e
+#define SWEEP(kind, e) kind##_relu_##e, kind##_full_##e
 #define SWEEP_ALL(kind)                                                                                \
     SWEEP(kind, 4), SWEEP(kind, 6), SWEEP(kind, 8), SWEEP(kind, 10), SWEEP(kind, 12), SWEEP(kind, 14), \
         SWEEP(kind, 16), SWEEP(kind, 18)
-static const ft_sweep_routine sweeps[] = {SWEEP_ALL(one), SWEEP_ALL(two)};
+static const ft_sweep_routine sweeps[] = {SWEEP_ALL(ft_sweep_one), SWEEP_ALL(ft_sweep_two)};
+static const ft_fast_routine fasts[] = {SWEEP_ALL(ft_fast_one), SWEEP_ALL(ft_fast_two)};
 
 static const ft_squares_routine squares[] = {ft_squares_0_relu, ft_squares_0_full, ft_squares_2_relu,
                                              ft_squares_2_full};
@@ -103,6 +106,8 @@ static void call(const header *h, const void *p, const int32_t *first, const int
         ft_cm4_conv_2d_s8(p, ft_cm4_pixels, shared[number % SHARED_ROUTINES], 0,
                           windows[number / SHARED_ROUTINES], takes[((const ft_cm4_conv_2d *)p)->source],
                           first, 0, in0, out, scratch);
+    } else if (h->kind >= FAST) {
+        ft_cm4_depthwise_fast_s8(p, fasts[h->kind - FAST], first, in0, out, scratch);
     } else if (h->kind >= COLOUR) {
         ft_cm4_colour_3x3_s8(p, colours[h->kind - COLOUR], first, in0, out, scratch);
     } else if (h->kind >= STRASSEN) {
@@ -136,9 +141,8 @@ static void call(const header *h, const void *p, const int32_t *first, const int
     } else if (h->kind >= TILES) {
         ft_cm4_winograd_s8(p, h->kind == TILES ? ft_tiles_relu : ft_tiles_full, first, in0, out, scratch);
     } else {
-        // One array of constants: channels are ready to use.
-        ft_cm4_depthwise_3x3_s8(p, sweeps[h->kind - SWEEPS], h->second ? (const int8_t *)first : 0,
-                                h->second ? second : first, in0, out, scratch);
+        ft_cm4_depthwise_3x3_s8(p, sweeps[h->kind - SWEEPS], (const int8_t *)first, second, in0, out,
+                                scratch);
     }
 }
 

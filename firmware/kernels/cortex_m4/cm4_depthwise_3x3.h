@@ -1,6 +1,6 @@
 // DEPTHWISE_CONV_2D, 3x3 with stride 1 or 2, on a Cortex-M4: channels in fours, eight lines of inputs at a
-// time (cm4_sweep.h). Lines may be the image's rows or its columns, whichever are the longer. A line is taken
-// in before it could be overwritten, so the layer may work in place.
+// time (cm4_sweep.h), int8 weights. Lines may be the image's rows or its columns, whichever are the longer. A
+// line is taken in before it could be overwritten, so the layer may work in place.
 #ifndef FT_CM4_DEPTHWISE_3X3_H
 #define FT_CM4_DEPTHWISE_3X3_H
 
@@ -17,6 +17,7 @@ typedef struct {
     int16_t words;                            // of constants for each channel
     int16_t refill;                           // whether sums land on columns of padding
     int16_t skip, in_zero, out_min, out_max;  // skip: bytes of unrolled code to jump over the first time
+    int16_t entry;                            // the same of cm4_fast_sweep.h, as a place
 } ft_cm4_depthwise_3x3;
 
 // Splits the words a and b (four channels of two lines) into one pair for each channel.
@@ -179,8 +180,7 @@ static __attribute__((noinline, unused)) void ft_cm4_sweep_four(const ft_cm4_dep
     }
 }
 
-// `w` are int8 weights, with four words for each channel in `constants`; or 0, and `constants` holds each
-// channel ready to use (an ft_sweep_channel, whose last word may be missing).
+// `w` are int8 weights, with four words for each channel in `constants`.
 static __attribute__((noinline, unused)) void ft_cm4_depthwise_3x3_s8(
     const ft_cm4_depthwise_3x3 *p, ft_sweep_routine routine, const int8_t *w, const int32_t *constants,
     const int8_t *in, int8_t *out, void *scratch) {
@@ -190,12 +190,8 @@ static __attribute__((noinline, unused)) void ft_cm4_depthwise_3x3_s8(
     for (int32_t group = 0; group < p->channels; group += 4) {
         // The last four channels overlap others where channels do not come in fours.
         const int32_t c = group + 4 <= p->channels ? group : p->channels - 4;
-        const int32_t *channels = constants + c * p->words;
-        if (w) {
-            ft_cm4_sweep_channels(p, w + c, channels, own);
-            channels = &own->bias;
-        }
-        ft_cm4_sweep_four(p, routine, channels, w ? FT_SWEEP_WORDS : p->words, in + c, out + c, pairs);
+        ft_cm4_sweep_channels(p, w + c, constants + 4 * c, own);
+        ft_cm4_sweep_four(p, routine, &own->bias, FT_SWEEP_WORDS, in + c, out + c, pairs);
     }
     if (p->out_min > INT8_MIN || p->out_max < INT8_MAX) {
         ft_cm4_clamp(out, p->out_lines * p->out_length * p->channels, p->out_min, p->out_max);

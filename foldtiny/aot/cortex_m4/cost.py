@@ -113,11 +113,12 @@ def three_pixels(layer: Conv2D) -> Cost:
 
 
 def four_pixels(layer: Conv2D) -> Cost:
-    """Return the cost of ``four_pixels``."""
+    """Return the cost of ``four_pixels``: two cycles less for each step whose pixels wait in the FPU."""
     pixels, steps = layer.batches * layer.in_h * layer.in_w, layer.in_c / 2
-    rounds = 0 if layer.in_c in (16, 32) else -(-layer.in_c // 32)
-    tile = Cost(17, 11) * steps + _LOOP * rounds + Cost(52, 34)
-    once = Cost(70, 50) + Cost(13, 7.5) * steps
+    exact, kept = layer.in_c in (16, 32), {16: 8, 32: 4}.get(layer.in_c, 0)
+    tile = Cost(17, 11) * steps + Cost(-2, 0) * kept
+    tile += Cost(50, 34) if exact else Cost(58, 41) + _LOOP * -(-layer.in_c // 32)
+    once = Cost(100, 55) + Cost(13, 7.5) * steps + Cost(4, 0) * kept
     return (once + tile * (layer.out_c / 2)) * -(-pixels // 4)
 
 
@@ -125,7 +126,7 @@ def strassen(layer: Conv2D) -> Cost:
     """Return the cost of ``strassen``: six pixels and four channels by seven products of half the depth."""
     pixels, steps = layer.batches * layer.in_h * layer.in_w, layer.in_c / 4
     exact = layer.in_c in (64, 128)
-    tile = Cost(13, 8) * (7 * steps) + (Cost(256, 136) if exact else Cost(270, 143))
+    tile = Cost(13, 8) * (7 * steps) + (Cost(240, 145) if exact else Cost(255, 152))
     once = Cost(150, 110) + (Cost(66, 54) if exact else Cost(130, 110)) * steps
     return (once + tile * (layer.out_c / 4)) * -(-pixels // 6)
 

@@ -12,6 +12,9 @@ from foldtiny.aot.ops.depthwise_conv_2d import DepthwiseConv2D
 STEPS, ONE_BYTES, TWO_BYTES, SIGNS = 6, 60, 36, 256
 """FT_SWEEP_STEPS and the like of ``cm4_sweep.h`` and ``cm4_depthwise_3x3.h``."""
 
+FAST_ONE_STEPS, FAST_TWO_STEPS = 8, 4
+"""FT_FAST_ONE_STEPS and FT_FAST_TWO_STEPS of ``cm4_fast_sweep.h``."""
+
 SHIFTS = (12, 10, 14, 8, 16, 6, 18, 4)
 """Final shifts that there are routines for, the usual ones first, so that layers share code."""
 
@@ -45,17 +48,22 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
             "weights": Constant("int8_t", layer.weights.astype(np.int8)),
             "channels": Constant("int32_t", np.array(table, dtype=np.int64).astype(np.int32)),
         }
-    parameters = _params(layer, by_rows)
+    parameters = _params(layer, by_rows, spilled=optimize != "speed" or layer.window.stride_h == 1)
     if any(abs(v) >= 1 << 15 for name, v in parameters.items() if name not in _WIDE_FIELDS):
         return None
     words = constants["channels"].values.size // layer.out_c
-    routine = f"ft_sweep_{'one' if layer.window.stride_h == 1 else 'two'}_{'relu' if relu else 'full'}_{shift}"
-    own = 4 * _CHANNEL_BYTES if "weights" in constants else 0
+    kind = f"{'one' if layer.window.stride_h == 1 else 'two'}_{'relu' if relu else 'full'}_{shift}"
+    if optimize == "speed":
+        header = "cm4_depthwise_fast.h"
+        call = f"ft_cm4_depthwise_fast_s8($params, ft_fast_{kind}, $channels, $in0, $out0, $scratch);"
+    else:
+        header = "cm4_depthwise_3x3.h"
+        call = f"ft_cm4_depthwise_3x3_s8($params, ft_sweep_{kind}, $weights, $channels, $in0, $out0, $scratch);"
+    own = 4 * _CHANNEL_BYTES if optimize != "speed" else 0
     return Kernel(
         title=f"SMLAD on pairs of {'rows' if by_rows else 'columns'}",
-        headers=("cm4_depthwise_3x3.h",),
-        call=f"ft_cm4_depthwise_3x3_s8($params, {routine}, {'$weights' if own else '0'}, $channels,\n"
-        "                        $in0, $out0, $scratch);",
+        headers=(header,),
+        call=call,
         params=Params("ft_cm4_depthwise_3x3", {**parameters, "words": words}),
         constants=constants,
         scratch_bytes=own + _columns(layer, by_rows) * _COLUMN_BYTES,
@@ -114,7 +122,12 @@ def _constants(
     return None
 
 
-def _params(layer: DepthwiseConv2D, by_rows: bool) -> dict[str, int]:
+def _entry(steps: int, unrolled: int) -> int:
+    """Return where to enter an unrolled loop that is to do so many steps; behind it is code for fewer than none."""
+    return -steps % unrolled if steps > 0 else unrolled - steps
+
+
+def _params(layer: DepthwiseConv2D, by_rows: bool, spilled: bool) -> dict[str, int]:
     c, w = layer.in_c, layer.window
 
     def turned(rows: int, columns: int) -> tuple[int, int]:
@@ -128,7 +141,7 @@ def _params(layer: DepthwiseConv2D, by_rows: bool) -> dict[str, int]:
     line_weights, along_weights = turned(3 * c, c)
     line_pad, pad = turned(w.pad_top, w.pad_left)
     columns, one = _columns(layer, by_rows), w.stride_h == 1
-    # Sums land on the columns in the middle of each window.
+    # Sums that wait for their rescaling land on the columns in the middle of each window.
     sums = range(1, columns - 1, w.stride_h)
     padding = (*range(pad), *range(pad + length, columns)[:4])
     return {
@@ -147,8 +160,9 @@ def _params(layer: DepthwiseConv2D, by_rows: bool) -> dict[str, int]:
         "pad": pad,
         "stride": w.stride_h,
         "columns": columns,
-        "refill": int(any(column in sums for column in padding)),
+        "refill": int(spilled and any(column in sums for column in padding)),
         "skip": (-out_length % STEPS) * (ONE_BYTES if one else TWO_BYTES),
+        "entry": _entry(out_length - 2, FAST_ONE_STEPS) if one else _entry(out_length - 1, FAST_TWO_STEPS),
         "in_zero": layer.in_zero,
         "out_min": int(layer.clamp[0]),
         "out_max": int(layer.clamp[1]),
