@@ -23,7 +23,23 @@ else
     exit 1
 fi
 
+# A package that is also a service (openssh-server, for its program) starts nothing here, now or at the next boot.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+    $sudo chmod 755 "$policy"
+    trap '$sudo rm -f "$policy"' EXIT
+fi
+
 echo "Installing:$missing"
 $sudo apt-get update -qq
 # shellcheck disable=SC2086  # the list is meant to be split
 DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+
+case "$missing " in
+*" openssh-server "*)
+    if command -v systemctl >/dev/null 2>&1; then
+        $sudo systemctl --quiet disable ssh.service ssh.socket 2>/dev/null || true
+    fi
+    ;;
+esac

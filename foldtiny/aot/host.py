@@ -6,7 +6,6 @@ images in seconds. The network runs in a process of its own.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from foldtiny import _host_compiler
 from foldtiny.aot.compile import CompiledModel
 from foldtiny.aot.reader import STATEFUL
 from foldtiny.errors import CompileError
@@ -73,9 +73,9 @@ def run(
     CompileError
         If there is no C compiler, or the generated program fails.
     """
-    compiler = shutil.which("cc") or shutil.which("gcc")
+    compiler = _host_compiler.find()
     if compiler is None:
-        raise CompileError("there is no C compiler for this machine", "install one with: apt-get install gcc libc6-dev")
+        raise CompileError("there is no C compiler for this machine", f"install one with: {_host_compiler.INSTALL}")
     with tempfile.TemporaryDirectory(prefix="foldtiny-host-") as name:
         folder = Path(name)
         program = _build(compiler, compiled, folder)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from foldtiny import resources
+from foldtiny import _host_compiler, resources
 from foldtiny.errors import MeasureError
 
 
@@ -26,11 +25,11 @@ def plugin(name: str = "count_instructions") -> Path:
     target = resources.cache_dir() / f"{name}-{digest}.so"
     if target.is_file():
         return target
-    compiler = shutil.which("cc") or shutil.which("gcc")
+    compiler = _host_compiler.find()
     if compiler is None:
         raise MeasureError(
             "there is no C compiler for this machine, which the simulator's instruction counter needs",
-            "install one with: apt-get install gcc libc6-dev",
+            f"install one with: {_host_compiler.INSTALL}",
         )
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         built = Path(folder) / "counter.so"

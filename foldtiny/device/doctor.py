@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from foldtiny import boards, resources
+from foldtiny import _host_compiler, boards, resources
 from foldtiny.boards import Board
 from foldtiny.device import cxx, discover, permissions, platformio, ports, upstream
 from foldtiny.device.versions import program_version
@@ -56,7 +56,7 @@ def examine(only: Sequence[Board] | None = None, *, runtime: str = "aot") -> lis
         _scons(),
         *_twins(wanted),
         *(_cxx(wanted) if runtime == "tflm" else ()),
-        _host_compiler(),
+        _c_compiler(),
         *_real_boards(wanted),
         *_ports(),
         *_permissions(),
@@ -124,12 +124,12 @@ def _cxx(wanted: Sequence[Board]) -> Iterator[Check]:
                 yield Check(spec.compiler, "fail", f"{missing} is not installed; --runtime tflm needs it", mend)
 
 
-def _host_compiler() -> Check:
+def _c_compiler() -> Check:
     name = "C compiler"
-    for program in ("gcc", "cc", "clang"):
-        if shutil.which(program):
-            return Check(name, "ok", program_version(program))
-    return Check(name, "fail", "none for this machine", "apt-get install gcc libc6-dev")
+    program = _host_compiler.find()
+    if program is None:
+        return Check(name, "fail", "none for this machine", _host_compiler.INSTALL)
+    return Check(name, "ok", program_version(program))
 
 
 def _real_boards(wanted: Sequence[Board]) -> Iterator[Check]:
