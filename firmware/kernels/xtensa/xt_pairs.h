@@ -11,6 +11,18 @@
 
 enum { FT_XT_PAIR = 2 };  // channels, and columns, of a tile
 
+// `taken` of a weight, which was too large together with others, is to be multiplied with the first value of
+// a word and added to a sum.
+typedef struct {
+    int16_t sum;
+    int16_t word;
+    int16_t taken;
+    int16_t unused;
+} ft_xt_fix;
+
+// Four bytes read at once.
+typedef uint32_t __attribute__((may_alias)) ft_xt_word;
+
 #if defined(__XTENSA__) && defined(__OPTIMIZE__)
 // Adds a chunk to each sum, in 14 registers; only what the LX106 and the LX6 have both is used.
 #define FT_XT_PAIR_FIRST(at)                                                        \

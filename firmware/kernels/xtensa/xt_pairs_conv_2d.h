@@ -26,22 +26,12 @@ typedef struct {
     ft_xt_line line;
 } ft_xt_pairs_conv_2d;
 
-// `taken` of a channel's weight is to be multiplied with the first value of a word.
-typedef struct {
-    int16_t sum;   // of the first column
-    int16_t word;  // in a pair of columns, of the first
-    int16_t taken;
-    int16_t unused;
-} ft_xt_fix;
-
 // The working memory: 16-byte aligned parts of it.
 typedef struct {
     int32_t *columns;  // [words][2], for each pair of columns
     int32_t *sums;     // [2 * pairs channels][2 columns]
     uint8_t *line;     // one window as bytes
 } ft_xt_pairs_memory;
-
-typedef uint32_t __attribute__((may_alias)) ft_xt_word;
 
 // Four bytes at a time to two words of a column.
 static FT_HOT __attribute__((unused, noinline)) int32_t *ft_xt_pairs_convert(const ft_xt_word *from,

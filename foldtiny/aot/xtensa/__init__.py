@@ -13,6 +13,7 @@ from foldtiny.aot.xtensa import (
     depthwise_planes,
     fully_connected,
     pairs_conv_2d,
+    pairs_fully_connected,
     winograd,
 )
 
@@ -22,6 +23,7 @@ SPECIALISTS = (
     conv_2d.specialise,
     depthwise_planes.specialise,
     depthwise_conv_2d.specialise,
+    pairs_fully_connected.specialise,
     fully_connected.specialise,
     add.specialise,
 )

@@ -35,3 +35,8 @@ def winograd(layer: Conv2D, side: int) -> float:
     taps = -(-layer.in_c // 2) * 2
     sums = 36 * groups * (11.5 * taps + 25)
     return tiles * (sums + 450 * layer.in_c + layer.out_c * (60 + 15 * side * side))
+
+
+def pairs_pay(products: int, fixes: int) -> bool:
+    """Tell whether two products in one multiplication need fewer instructions in FULLY_CONNECTED."""
+    return 2.1 * products + 12 * fixes < 3.3 * products

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from foldtiny.aot.ops._weights import Weighted
+from foldtiny.aot.xtensa import linear, rescaling
+
 Ints = NDArray[np.int64]
 
 QUAD = 4
@@ -52,3 +55,10 @@ def pack(weights: Ints) -> Packed | None:
                 first[word] -= taken
                 left -= abs(taken)
     return Packed((quads[:, :, 0] << 16) + quads[:, :, 1], fixes)
+
+
+def output(layer: Weighted, weights: Ints, packed: Packed) -> linear.Line | None:
+    """Return how the sums of weights [channels, taps] become outputs; each chunk comes out one too small."""
+    lowest, highest = rescaling.bounds(weights, *rescaling.SIGNED)
+    bias = rescaling.signed_bias(layer.bias, weights, layer.in_zero) + packed.chunks
+    return linear.output(layer, (lowest - packed.chunks, highest - packed.chunks), bias)

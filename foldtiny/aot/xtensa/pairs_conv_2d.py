@@ -9,7 +9,7 @@ from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
 from foldtiny.aot.overlap import by_pixels
 from foldtiny.aot.tiles import convolution_fields
-from foldtiny.aot.xtensa import cost, linear, packing, pairs, rescaling
+from foldtiny.aot.xtensa import cost, packing, pairs
 
 PAIR = 2
 """FT_XT_PAIR of ``xt_pairs.h``: channels, and columns, of a tile."""
@@ -23,11 +23,8 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     packed = pairs.pack(weights)
     if packed is None or cost.pairs(layer, len(packed.fixes)) >= cost.bytes_tile(layer):
         return None
-    # Each chunk comes out one too small.
-    lowest, highest = rescaling.bounds(weights, *rescaling.SIGNED)
-    sums = lowest - packed.chunks, highest - packed.chunks
-    line = linear.output(layer, sums, rescaling.signed_bias(layer.bias, weights, layer.in_zero) + packed.chunks)
-    if line is None:
+    line = pairs.output(layer, weights, packed)
+    if line is None or max(layer.out_c, 2 * packed.chunks) * PAIR > np.iinfo(np.int16).max:
         return None
     channels = -(-layer.out_c // PAIR)
     columns = layer.pool.k_h * layer.pool.k_w if layer.pool is not NO_POOL else PAIR
