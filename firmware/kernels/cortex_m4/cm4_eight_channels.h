@@ -5,7 +5,7 @@
 
 #include "cm4_widen.h"
 
-enum { FT_EIGHT_PIXELS = 32 };
+enum { FT_EIGHT_PIXELS = 64 };
 
 typedef struct {
     int32_t pixels, out_c, out_min, out_max;

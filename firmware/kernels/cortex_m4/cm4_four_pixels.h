@@ -27,8 +27,8 @@ typedef void (*ft_four_routine)(const uint32_t *x, const void *stream, int8_t *o
 enum { FT_FOUR_STEPS = 16, FT_FOUR_STEP_BYTES = 44 };
 
 // r2-r5: channel 0 of four pixels, r6-r9: channel 1. Two values of each pixel: of the first two, then the others.
-#define FT_FOUR_STEP_OF(two, others)                \
-    "ldm.w r1!, {r10, r11}\n"                       \
+#define FT_FOUR_STEP_OF(weights, two, others)       \
+    weights                                         \
     two                                             \
     "smlad r2, r10, r12, r2\n"                      \
     "smlad r6, r11, r12, r6\n"                      \
@@ -40,10 +40,15 @@ enum { FT_FOUR_STEPS = 16, FT_FOUR_STEP_BYTES = 44 };
     "smlad r5, r10, lr, r5\n"                       \
     "smlad r9, r11, lr, r9\n"
 #define FT_FOUR_X "ldm.w r0!, {r12, lr}\n"
-#define FT_FOUR_STEP FT_FOUR_STEP_OF(FT_FOUR_X, FT_FOUR_X)
+#define FT_FOUR_W "ldm.w r1!, {r10, r11}\n"
+#define FT_FOUR_STEP FT_FOUR_STEP_OF(FT_FOUR_W, FT_FOUR_X, FT_FOUR_X)
+// Four loads in a row take five cycles, two of two words six.
+#define FT_FOUR_APART                                                                            \
+    FT_FOUR_STEP_OF("ldr.w r11, [r1, #4]\n" "ldr.w r10, [r1], #8\n",                             \
+                    "ldr.w lr, [r0, #4]\n" "ldr.w r12, [r0], #8\n", FT_FOUR_X)
 // From the registers of the floating-point unit, where the first values wait: a cycle less for each load.
 #define FT_FOUR_KEPT(a, b, c, d)                                                                 \
-    FT_FOUR_STEP_OF("vmov r12, lr, s" #a ", s" #b "\n", "vmov r12, lr, s" #c ", s" #d "\n")
+    FT_FOUR_STEP_OF(FT_FOUR_W, "vmov r12, lr, s" #a ", s" #b "\n", "vmov r12, lr, s" #c ", s" #d "\n")
 // The first of a tile: r2 and r6 hold the biases, the other sums begin here.
 #define FT_FOUR_FIRST                               \
     "ldm.w r1!, {r10, r11}\n"                       \
@@ -67,38 +72,48 @@ enum { FT_FOUR_STEPS = 16, FT_FOUR_STEP_BYTES = 44 };
     FT_RESCALE_SHARED(a, m, n, e) FT_RESCALE_SHARED(b, m, n, e)                                  \
     FT_RESCALE_SHARED(c, m, n, e) FT_RESCALE_SHARED(d, m, n, e)
 
+#define FT_FOUR_STORE(out, second, third, fourth)                                                \
+    "strb.w r3, [" out ", " second "]\n" "strb.w r4, [" out ", " third "]\n"                     \
+    "strb.w r5, [" out ", " fourth "]\n" "strb.w r2, [" out "], #1\n"                            \
+    "strb.w r7, [" out ", " second "]\n" "strb.w r8, [" out ", " third "]\n"                     \
+    "strb.w r9, [" out ", " fourth "]\n" "strb.w r6, [" out "], #1\n"
+
 // Stack: 0 x, 4 output, 8 to the second pixel, 12 third, 16 fourth, 20 output's end, 24 end of x, 28 where to enter.
-#define FT_FOUR(keep, enter, body, loop, restore, e)                                                            \
-    "push.w {r4-r11, lr}\n" keep "sub sp, #36\n" "ldm.w r3, {r4-r9}\n"                                \
-    "adr.w r10, 2f\n" "add r10, r4\n" "orr.w r10, r10, #1\n" "add r8, r2\n"                      \
-    "stm.w sp, {r0, r2, r5-r10}\n"                                                               \
-    "1: ldm.w r1!, {r2, r6}\n" enter                                                               \
+#define FT_FOUR(keep, begin, enter, body, loop, store, restore, e)                               \
+    "push.w {r4-r11, lr}\n" keep "sub sp, #36\n" "ldm.w r3, {r4-r9}\n"                          \
+    "adr.w r10, 2f\n" "add r10, r4\n" "orr.w r10, r10, #1\n" "add r8, r2\n"                     \
+    "stm.w sp, {r0, r2, r5-r10}\n" begin                                                         \
+    "1: ldm.w r1!, {r2, r6}\n" enter                                                             \
     "2:\n" body loop                                                                             \
     "ldm.w r1!, {r10-r12, lr}\n"                                                                 \
     FT_FOUR_OF_CHANNEL("r2", "r3", "r4", "r5", "r10", "r11", e)                                  \
     FT_FOUR_OF_CHANNEL("r6", "r7", "r8", "r9", "r12", "lr", e)                                   \
-    "ldm.w sp, {r0, r10-r12, lr}\n"                                                              \
-    "strb.w r3, [r10, r11]\n" "strb.w r4, [r10, r12]\n" "strb.w r5, [r10, lr]\n" "strb.w r2, [r10], #1\n" \
-    "strb.w r7, [r10, r11]\n" "strb.w r8, [r10, r12]\n" "strb.w r9, [r10, lr]\n" "strb.w r6, [r10], #1\n" \
-    "ldr.w r2, [sp, #20]\n" "str.w r10, [sp, #4]\n" "cmp r10, r2\n" "bne.w 1b\n"                 \
+    store "bne.w 1b\n"                                                                           \
     "add sp, #36\n" restore "pop.w {r4-r11, pc}\n"
+#define FT_FOUR_PLACE                                                                            \
+    "ldm.w sp, {r0, r10-r12, lr}\n" FT_FOUR_STORE("r10", "r11", "r12", "lr")                     \
+    "ldr.w r2, [sp, #20]\n" "str.w r10, [sp, #4]\n" "cmp r10, r2\n"
+// Where all pixels are kept, r0 is free for the output.
+#define FT_FOUR_KEPT_BEGIN "mov r0, r2\n"
+#define FT_FOUR_KEPT_PLACE                                                                       \
+    "add.w lr, sp, #8\n" "ldm.w lr, {r10-r12, lr}\n" FT_FOUR_STORE("r0", "r10", "r11", "r12") "cmp r0, lr\n"
 #define FT_FOUR_LOOP "ldr.w r10, [sp, #24]\n" "cmp r0, r10\n" "bne.w 2b\n"
 #define FT_FOUR_ENTER                                                                            \
     "mov r3, r2\n" "mov r4, r2\n" "mov r5, r2\n" "mov r7, r6\n" "mov r8, r6\n" "mov r9, r6\n" "ldr.w pc, [sp, #28]\n" ".balign 4\n"
 
-#define FT_FOUR_ROUTINE(name, keep, enter, body, loop, restore, e)                                              \
+#define FT_FOUR_ROUTINE(name, keep, begin, enter, body, loop, store, restore, e)                                              \
     static __attribute__((naked, noinline, unused)) void name(                                   \
         const uint32_t *x __attribute__((unused)), const void *stream __attribute__((unused)),   \
         int8_t *out __attribute__((unused)), const ft_four *f __attribute__((unused))) {         \
-        __asm volatile(FT_FOUR(keep, enter, body, loop, restore, e));                                           \
+        __asm volatile(FT_FOUR(keep, begin, enter, body, loop, store, restore, e));                                           \
     }
 // The usual numbers of channels have routines without a loop; unused ones cost nothing.
 #define FT_FOUR_ROUTINES(e)                                                                      \
-    FT_FOUR_ROUTINE(ft_four_8_##e, "vpush {s16-s31}\n" "vldmia r0!, {s0-s31}\n", "", FT_FOUR_KEPT_8, "", \
-                    "vpop {s16-s31}\n", e)                                                       \
-    FT_FOUR_ROUTINE(ft_four_16_##e, "vldmia r0!, {s0-s15}\n", "", FT_FOUR_KEPT_4 FT_X8(FT_FOUR_STEP) FT_X4(FT_FOUR_STEP), \
-                    "", "", e)                                                                   \
-    FT_FOUR_ROUTINE(ft_four_any_##e, "", FT_FOUR_ENTER, FT_X16(FT_FOUR_STEP), FT_FOUR_LOOP, "", e)
+    FT_FOUR_ROUTINE(ft_four_8_##e, "vpush {s16-s31}\n" "vldmia r0!, {s0-s31}\n", FT_FOUR_KEPT_BEGIN, "", \
+                    FT_FOUR_KEPT_8, "", FT_FOUR_KEPT_PLACE, "vpop {s16-s31}\n", e)               \
+    FT_FOUR_ROUTINE(ft_four_16_##e, "vldmia r0!, {s0-s15}\n", "", "", FT_FOUR_KEPT_4 FT_X8(FT_FOUR_APART) FT_X4(FT_FOUR_APART), \
+                    "", FT_FOUR_PLACE, "", e)                                                    \
+    FT_FOUR_ROUTINE(ft_four_any_##e, "", "", FT_FOUR_ENTER, FT_X16(FT_FOUR_STEP), FT_FOUR_LOOP, FT_FOUR_PLACE, "", e)
 FT_FOUR_ROUTINES(8)
 FT_FOUR_ROUTINES(10)
 FT_FOUR_ROUTINES(12)

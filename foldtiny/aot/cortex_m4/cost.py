@@ -100,7 +100,7 @@ def direct(layer: Conv2D, kernel: Kernel | None, wide: bool) -> Cost:
 def eight_channels(layer: Conv2D) -> Cost:
     """Return the cost of ``eight_channels``."""
     pixels = layer.batches * layer.in_h * layer.in_w
-    once = Cost(25, 17) * (-(-pixels // 32) * layer.out_c)
+    once = Cost(25, 17) * (-(-pixels // 64) * layer.out_c)
     return Cost(13.4, 8.9) * (pixels * layer.out_c) + once + Cost(1.7, 1.0) * (pixels * layer.in_c)
 
 

@@ -9,7 +9,7 @@ from foldtiny.aot.layer import Constant, Kernel, Layer, Params
 from foldtiny.aot.ops.conv_2d import NO_POOL, Conv2D
 from foldtiny.aot.overlap import MAX_STEPS, distance
 
-CHANNELS, PIXELS = 8, 32
+CHANNELS, PIXELS = 8, 64
 """What the registers hold, and FT_EIGHT_PIXELS."""
 
 
