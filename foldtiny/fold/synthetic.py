@@ -16,13 +16,16 @@ import torch
 from torch import nn
 
 from foldtiny.errors import DataError
+from foldtiny.fold.groups import NORMS
 from foldtiny.fold.inversion import invert
 from foldtiny.fold.merge import Matrix
 
 #: Multiply-accumulates to spend on dead leaves, and the bounds on their number.
-_WORK, _LEAST, _MOST = 1.5e10, 8, 256
+_WORK, _LEAST, _MOST = 1.5e10, 8, 192
 #: Multiply-accumulates to spend on pulling images towards classes, the largest number of them, and the steps.
-_WORK_INVERTED, _MOST_INVERTED, _STEPS = 2.4e10, 256, 8
+_WORK_INVERTED, _MOST_INVERTED, _STEPS = 2.4e10, 192, 8
+#: Least brightness of a dimmed copy, and how far it is shifted at most, as a fraction of its size.
+_DIMMEST, _SHIFT = 0.3, 0.1
 
 
 def sample(model: nn.Module, inputs: tuple[Any, ...], macs: int, seed: int) -> Matrix:
@@ -49,7 +52,10 @@ def sample(model: nn.Module, inputs: tuple[Any, ...], macs: int, seed: int) -> M
     if more < _LEAST or first.ndim != 4 or len(inputs) != 1:
         return images
     started = leaves((more, *first.shape[1:]), rng)
-    return np.concatenate([images, invert(model, started, steps=_STEPS).numpy()])
+    images = np.concatenate([images, invert(model, started, steps=_STEPS).numpy()])
+    if any(isinstance(module, NORMS) for module in model.modules()):
+        return images
+    return np.concatenate([images, dimmed(images, rng)])
 
 
 def batch_size(inputs: tuple[Any, ...]) -> int:
@@ -94,6 +100,13 @@ def check_images(images: Any, inputs: tuple[Any, ...]) -> Matrix | None:
     if not np.isfinite(array).all():
         raise DataError("images hold NaN or infinite numbers", "clean them first")
     return array
+
+
+def dimmed(images: Matrix, rng: np.random.Generator) -> Matrix:
+    """Return copies of images [N, C, H, W], each shifted a little (around the edges) and less bright."""
+    most = [int(_SHIFT * size) for size in images.shape[2:]]
+    copies = [np.roll(image, [rng.integers(-m, m + 1) for m in most], (1, 2)) for image in images]
+    return np.asarray(copies * rng.uniform(_DIMMEST, 1.0, (len(images), 1, 1, 1)), dtype=np.float32)
 
 
 def leaves(shape: tuple[int, ...], rng: np.random.Generator) -> Any:

@@ -102,15 +102,22 @@ def test_synthetic_images_fall_into_all_classes() -> None:
     model = nets.shake(zoo.create("lenet5", width=0.5), 0)
     planned = engine.plan(model, torch.zeros(1, 1, 32, 32))
     images = synthetic.sample(planned.work, planned.inputs, planned.costs.total_macs, seed=0)
-    assert (
-        images.shape == (32, 1, 32, 32) and images.dtype == np.float32
-    )  # 16 dead leaves (see conftest), 16 made of more
+    # 16 dead leaves (see conftest), 16 made of more, and all of them dimmed.
+    assert images.shape == (64, 1, 32, 32) and images.dtype == np.float32
     assert images.min() >= 0 and images.max() <= 1
+    brightest = images.max((1, 2, 3))
+    assert (brightest[32:] <= brightest[:32]).all() and (brightest[32:] >= 0.3 * brightest[:32]).all()
     with torch.no_grad():
-        found = [len(model(torch.from_numpy(part)).argmax(1).unique()) for part in (images[:16], images[16:])]
+        found = [len(model(torch.from_numpy(part)).argmax(1).unique()) for part in (images[:16], images[16:32])]
     assert found[1] > found[0]
     # Where a pass is dear, eight dead leaves have to do.
     assert synthetic.sample(planned.work, planned.inputs, 10**11, seed=0).shape == (8, 1, 32, 32)
+
+
+def test_brightness_is_what_batchnorm_says_where_there_is_one() -> None:
+    model = zoo.create("resnet8", width=0.5)
+    planned = engine.plan(model, torch.zeros(1, 3, 32, 32))
+    assert len(synthetic.sample(planned.work, planned.inputs, planned.costs.total_macs, seed=0)) == 32
 
 
 def test_combination_beats_ward_without_data() -> None:
