@@ -20,10 +20,10 @@ from foldtiny.fold.groups import NORMS
 from foldtiny.fold.inversion import invert
 from foldtiny.fold.merge import Matrix
 
-#: Multiply-accumulates to spend on dead leaves, and the bounds on their number.
-_WORK, _LEAST, _MOST = 1.5e10, 8, 192
-#: Multiply-accumulates to spend on pulling images towards classes, the largest number of them, and the steps.
-_WORK_INVERTED, _MOST_INVERTED, _STEPS = 2.4e10, 192, 8
+#: Multiply-accumulates to spend on dead leaves, and the bounds on their number; the last one where all are there twice.
+_WORK, _LEAST, _MOST, _MOST_TWICE = 1.5e10, 8, 256, 192
+#: Multiply-accumulates to spend on pulling images towards classes, and the steps.
+_WORK_INVERTED, _STEPS = 2.4e10, 8
 #: Least brightness of a dimmed copy, and how far it is shifted at most, as a fraction of its size.
 _DIMMEST, _SHIFT = 0.3, 0.1
 
@@ -44,18 +44,17 @@ def sample(model: nn.Module, inputs: tuple[Any, ...], macs: int, seed: int) -> M
     first = inputs[0]
     single = max(1, macs // batch_size(inputs))
     rng = np.random.default_rng(seed)
-    count = int(min(_MOST, max(_LEAST, _WORK / single)))
+    twice = not any(isinstance(module, NORMS) for module in model.modules())
+    count = int(min(_MOST_TWICE if twice else _MOST, max(_LEAST, _WORK / single)))
     if not isinstance(first, torch.Tensor) or not first.is_floating_point():
         return np.zeros((count, 1), np.float32)  # nothing to make up: such an argument is repeated
     images: Matrix = leaves((count, *first.shape[1:]), rng)
-    more = int(min(_MOST_INVERTED, count, _WORK_INVERTED / (3 * _STEPS * single)))
+    more = int(min(count, _WORK_INVERTED / (3 * _STEPS * single)))
     if more < _LEAST or first.ndim != 4 or len(inputs) != 1:
         return images
     started = leaves((more, *first.shape[1:]), rng)
     images = np.concatenate([images, invert(model, started, steps=_STEPS).numpy()])
-    if any(isinstance(module, NORMS) for module in model.modules()):
-        return images
-    return np.concatenate([images, dimmed(images, rng)])
+    return np.concatenate([images, dimmed(images, rng)]) if twice else images
 
 
 def batch_size(inputs: tuple[Any, ...]) -> int:

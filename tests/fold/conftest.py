@@ -13,3 +13,4 @@ torch.set_num_threads(1)
 def few_synthetic_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """What these tests state holds for any number of synthetic images."""
     monkeypatch.setattr(synthetic, "_MOST", 16)
+    monkeypatch.setattr(synthetic, "_MOST_TWICE", 16)
