@@ -47,8 +47,8 @@ class Hardware(_Data):
 
     ``port`` is the file in firmware/runtime/ports that drives it; ``bootloader`` says how a person brings the board
     into its bootloader, should the uploader fail to. ``upload_serial`` are arguments that make the uploader take the
-    board with ``{serial}``, where it does not go by port. ``tflm_library`` is the TFLite Micro of PlatformIO's registry
-    for the runtime tflm, pinned; without one that runtime needs ``--tflm-source``.
+    board with ``{serial}``, where it does not go by port. ``tflm`` names the kernels of the TFLite Micro that
+    PlatformIO fetches for that runtime (project/tflm/library.py); without it the runtime needs ``--tflm-source``.
     """
 
     environment: Name
@@ -60,7 +60,7 @@ class Hardware(_Data):
     build_flags: tuple[Text, ...] = ()
     partitions: Text | None = None
     upload_serial: tuple[Text, ...] = ()
-    tflm_library: Annotated[str, StringConstraints(pattern=r"^[\w-]+/[\w-]+@\d+\.\d+\.\d+$")] | None = None
+    tflm: Literal["cmsis_nn", "esp_nn"] | None = None
     options: dict[str, str] = Field(default_factory=dict)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from foldtiny import __version__, boards
 from foldtiny.boards import Board
 from foldtiny.device.target import Target, choose
-from foldtiny.pipeline import within
+from foldtiny.pipeline import hardware, interpret, within
 from foldtiny.pipeline.board import BoardRun, run_on_board
 from foldtiny.pipeline.model import ReadyModel, model_directory, prepare_folded, prepare_tflite
 from foldtiny.pipeline.request import DeployRequest
@@ -45,6 +45,9 @@ def deploy(request: DeployRequest, reporter: Reporter | None = None) -> DeployRe
     target = choose(board, request.port, request.serial, flash=request.flash)
     if target.note is not None:
         reporter.note(target.note)
+    # Folding takes a while: what is missing on this machine is said before.
+    interpret.require(request, board, target)
+    hardware.require(board, target)
     if request.folding.limits:
         return within.deploy(
             request, board, target, reporter, lambda plain, finish: _once(plain, board, target, reporter, finish)

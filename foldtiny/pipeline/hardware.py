@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from foldtiny.device import build_remote, console, power, ssh
+from foldtiny.boards import Board
+from foldtiny.device import build_remote, console, power, ssh, upstream
 from foldtiny.device import flash as flashing
 from foldtiny.device.link import Device
 from foldtiny.device.measure import check
@@ -14,6 +15,19 @@ from foldtiny.device.target import Target
 from foldtiny.progress import ProgressFn, Reporter
 from foldtiny.project import Project
 from foldtiny.stages import StageOutput
+
+
+def require(board: Board, target: Target) -> None:
+    """Make sure that a board on a port can be built for.
+
+    Raises
+    ------
+    BuildError
+        If PlatformIO's platform for it is neither installed nor to be downloaded.
+    """
+    # Without flashing, what answers on the port may be a twin, which needs none.
+    if target.port is not None and target.flash and board.hardware is not None:
+        upstream.require(board)
 
 
 def environment(project: Project, target: Target, model_hash: str, reporter: Reporter, *, dry_run: bool) -> str:

@@ -27,28 +27,35 @@ def sources(request: DeployRequest, board: Board, target: Target) -> SourceTree 
     BuildError
         If the C++ compiler of the board's twin is missing.
     """
+    from foldtiny.project.tflm import read_tree
+
+    require(request, board, target)
+    return read_tree(request.tflm_source) if request.runtime == "tflm" and request.tflm_source is not None else None
+
+
+def require(request: DeployRequest, board: Board, target: Target) -> None:
+    """Make sure that the runtime can be had for a board, without reading anything; see :func:`sources`."""
     from foldtiny.device import cxx
-    from foldtiny.project.tflm import read_tree, source
+    from foldtiny.project.tflm import source
 
     if request.runtime != "tflm":
-        return None
+        return
     twin = target.port is None or board.hardware is None
     if twin:
         cxx.require(board)
     if request.tflm_source is not None:
-        return read_tree(request.tflm_source)
+        return
     if twin:
         raise UsageError(
             f"--runtime tflm on {'the simulated ' if target.port is None else 'a '}{board.name} "
             "needs the sources of TFLite Micro",
             source.HOW,
         )
-    if board.hardware is not None and board.hardware.tflm_library is None:
+    if board.hardware is not None and board.hardware.tflm is None:
         raise UsageError(
-            f"PlatformIO's registry has no TFLite Micro for a {board.name}, so --runtime tflm needs its sources",
+            f"the file of the board {board.name} names no TFLite Micro (tflm), so --runtime tflm needs its sources",
             source.HOW,
         )
-    return None
 
 
 def interpret_project(
@@ -67,7 +74,7 @@ def interpret_project(
     Parameters
     ----------
     tree : SourceTree or None
-        TFLite Micro's sources; None takes the board's library from PlatformIO's registry.
+        TFLite Micro's sources; None has PlatformIO fetch what the board's file says.
     arena_bytes : int or None
         The interpreter's memory; None estimates it.
     """
@@ -86,8 +93,11 @@ def interpret_project(
         build_flags=("-DMODEL_PROFILE",) if profile else (),
         tree=tree.only(model.operators) if tree else None,
     )
-    library = board.hardware.tflm_library if board.hardware and tree is None else None
-    kernels = (tree.kernels or "reference kernels") if tree else library
+    if tree is not None:
+        kernels = tree.kernels or "reference kernels"
+    else:
+        fetched = board.hardware.tflm if board.hardware else None
+        kernels = tflm.LIBRARIES[fetched].title if fetched else ""
     result = {
         "model_hash": model.model_hash,
         "operators": list(model.operators),

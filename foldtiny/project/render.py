@@ -14,11 +14,12 @@ from foldtiny.project.replace import replace_tree
 
 if TYPE_CHECKING:
     from foldtiny.aot import CompiledModel
-    from foldtiny.project.tflm import InterpretedModel, SourceTree
+    from foldtiny.project.tflm import InterpretedModel, Library, SourceTree
 
 _ROW = 16
 _HEX = tuple(f"\\x{byte:02x}" for byte in range(256))
-_LIBRARY = "src/tflite-micro"
+_TREE = "src/tflite-micro"
+_MANIFEST = "lib/tflm/library.json"
 _SHIPPED_SUFFIXES = {".c", ".h", ".cpp", ".py", ".json", ".ld"}
 
 
@@ -62,8 +63,8 @@ def render(
     build_flags : sequence of str
         Further compiler flags for all environments, such as ``-DMODEL_PROFILE``.
     tree : SourceTree, optional
-        TFLite Micro's sources, which go into the project. Without them a project of the runtime ``tflm`` has a library
-        of PlatformIO's registry, and builds for the real board only.
+        TFLite Micro's sources, which go into the project. Without them PlatformIO fetches TFLite Micro for a project of
+        the runtime ``tflm``, which then builds for the real board only.
 
     Raises
     ------
@@ -80,8 +81,10 @@ def render(
     files |= dict(_copied(resources.root("firmware") / "runtime", "src/runtime"))
     files |= dict(_copied(resources.root("firmware") / "platform", "platform"))
     if tree is not None:
-        files |= {f"{_LIBRARY}/{path}": content for path, content in tree.files.items()}
+        files |= {f"{_TREE}/{path}": content for path, content in tree.files.items()}
     hardware = board.hardware.environment if board.hardware else None
+    if library := _library(board, runtime, tree):
+        files[_MANIFEST] = library.manifest(f"../../{_packages(board)}", compiled.operators).encode()
     if board.hardware:
         own = resources.root("boards") / "platformio" / f"{board.hardware.board}.json"
         if own.is_file():
@@ -109,6 +112,7 @@ def _rendered(
     packages = {package for group in board.simulator.packages.values() for package in group}
     if runtime == "tflm" and board.simulator.cxx is not None:
         packages |= set(board.simulator.cxx.packages)
+    library = _library(board, runtime, tree)
     values = {
         "board": board,
         "compiled": compiled,
@@ -120,7 +124,9 @@ def _rendered(
         "packages": sorted(packages),
         "partitions": _partitions(board, compiled, tflite, runtime),
         "tree": tree,
-        "library": _LIBRARY,
+        "interpreter": tree or library,
+        "fetched": library.packages if library else (),
+        "sources": _packages(board) if library else _TREE,
         "profile": "-DMODEL_PROFILE" in build_flags,
         "rows": _array_rows(tflite),
         "version": __version__,
@@ -128,6 +134,21 @@ def _rendered(
     environment = templates.environment()
     for path, template in names.items():
         yield path, environment.get_template(template).render(values)
+
+
+def _library(board: Board, runtime: str, tree: SourceTree | None) -> Library | None:
+    """Return the TFLite Micro that PlatformIO fetches for the real board, where the project needs it."""
+    from foldtiny.project.tflm import LIBRARIES
+
+    if runtime != "tflm" or tree is not None or board.hardware is None or board.hardware.tflm is None:
+        return None
+    return LIBRARIES[board.hardware.tflm]
+
+
+def _packages(board: Board) -> str:
+    """Return where PlatformIO puts what a real board's project depends on."""
+    assert board.hardware is not None
+    return f".pio/libdeps/{board.hardware.environment}"
 
 
 def _partitions(

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from foldtiny import boards
-from foldtiny.device import simulate
-from foldtiny.errors import FoldtinyError
+from foldtiny.device import simulate, upstream
+from foldtiny.errors import BuildError, FoldtinyError
 from foldtiny.pipeline import DeployRequest, deploy
 from foldtiny.progress import SilentReporter
 from foldtiny.result import DeployResult
@@ -35,6 +35,15 @@ def _deploy(folder: Path, model: Path, **more: object) -> DeployResult:
     result = deploy(request)
     assert result is not None
     return result
+
+
+def test_what_is_missing_is_said_before_the_folding(
+    desk: Desk, fake_board: FakeBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream, "reachable", lambda: False)
+    with pytest.raises(BuildError, match=r"needs PlatformIO's espressif32@6\.9\.0 .* cannot be downloaded"):
+        deploy(DeployRequest(board="esp-eye", output=tmp_path / "build"))
+    assert not (tmp_path / "build").exists()
 
 
 def test_board_is_flashed_and_measured(desk: Desk, fake_board: FakeBoard, tmp_path: Path) -> None:

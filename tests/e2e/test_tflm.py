@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import tflm_tree
+from foldtiny import boards, reference
+from foldtiny.device import measure
+from tests.project import fetched, tflm_tree
 
 from .conftest import Run
 
 pytestmark = pytest.mark.slow
 
 REAL = os.environ.get("FOLDTINY_TFLM_SOURCE")
+# A folder with what PlatformIO would fetch, unpacked: pico-tflmicro, cmsis-nn, esp-tflite-micro, esp-nn.
+PACKAGES = os.environ.get("FOLDTINY_TFLM_PACKAGES")
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +93,29 @@ def test_real_interpreter_on_the_twin(run: Run, output: Path) -> None:
     assert tflm["latency"]["instructions"] > aot["latency"]["instructions"]
     assert tflm["ram_bytes"]["used"] <= tflm["ram_bytes"]["planned"]
     assert tflm["flash_bytes"]["engine"] > aot["flash_bytes"]["engine"]
+
+
+def _run_fetched(name: str, twin_name: str, tflite: bytes, packages: Path, out: Path) -> measure.Measurement:
+    board, twin = boards.get(name), boards.get(twin_name)
+    elf = fetched.build(board, twin, tflite, packages, out)
+    inputs = reference.random_inputs(tflite, 8)
+    expected = reference.outputs(tflite, inputs)
+    return measure.measure(fetched.replace_name(twin, board), elf, inputs, expected)
+
+
+def test_packages_that_platformio_fetches(relu: Path, tmp_path: Path) -> None:
+    packages = fetched.stand_in(tmp_path / "packages")
+    found = _run_fetched("nano33ble", "nano33ble", relu.read_bytes(), packages, tmp_path / "p")
+    assert (found.matching, found.checked, found.hello.arena_bytes) == (8, 8, tflm_tree.USED_BYTES)
+
+
+@pytest.mark.skipif(PACKAGES is None, reason="FOLDTINY_TFLM_PACKAGES names no folder with TFLite Micro's packages")
+@pytest.mark.parametrize(("name", "twin"), [("nano33ble", "nano33ble"), ("esp-eye", "jetson-nano")])
+def test_real_packages(output: Path, run: Run, tmp_path: Path, name: str, twin: str) -> None:
+    """LeNet5 by the very sources that a real board is built from."""
+    assert PACKAGES is not None
+    done = run("deploy", "--board", "nano33ble", "--port", "sim", "--data", "subset", "-o", output, "--json")
+    tflite = Path(done.json()["artefacts"]["tflite"]).read_bytes()
+    found = _run_fetched(name, twin, tflite, Path(PACKAGES), tmp_path / "p")
+    assert found.matching == found.checked == 8
+    assert found.hello.arena_bytes > 0

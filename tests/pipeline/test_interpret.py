@@ -44,11 +44,15 @@ def test_a_linux_board_runs_its_twins_program() -> None:
     )
 
 
-def test_a_real_board_has_a_library_or_needs_sources() -> None:
-    assert _sources(_NANO, _PORT) is None
-    assert _sources(replace(_NANO, board="esp-eye"), _PORT) is None
-    assert _refused(replace(_NANO, board="nucleo-l4r5zi"), _PORT) == (
-        "PlatformIO's registry has no TFLite Micro for a nucleo-l4r5zi, so --runtime tflm needs its sources; " + _HOW
+def test_a_real_board_has_a_library_or_needs_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("nano33ble", "esp-eye", "nucleo-l4r5zi"):
+        assert _sources(replace(_NANO, board=name), _PORT) is None
+    board = boards.get("nano33ble")
+    assert board.hardware is not None
+    without = board.model_copy(update={"hardware": board.hardware.model_copy(update={"tflm": None})})
+    monkeypatch.setattr(boards, "get", lambda name: without)
+    assert _refused(_NANO, _PORT) == (
+        f"the file of the board nano33ble names no TFLite Micro (tflm), so --runtime tflm needs its sources; {_HOW}"
     )
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import ast
 import configparser
+import json
 import re
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from platformio.builder.tools.piobuild import SRC_BUILD_EXT
+from platformio.fs import match_src_files
+from platformio.package.meta import PackageSpec
 
 from foldtiny import boards, reference
 from foldtiny.device import platformio
 from foldtiny.errors import CompileError, UsageError
 from foldtiny.project import render
-from foldtiny.project.tflm import interpret, read_tree
+from foldtiny.project.tflm import LIBRARIES, interpret, read_tree
 from foldtiny.project.tflm.operators import methods
 from tests.aot.tflite_builder import Builder
 from tests.project import tflm_tree
@@ -137,17 +141,66 @@ def _ini(folder: Path) -> configparser.ConfigParser:
     return ini
 
 
-@pytest.mark.parametrize("name", ["esp-eye", "nano33ble"])
-def test_project_for_a_real_board_pins_the_library(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["esp-eye", "nano33ble", "nucleo-l4r5zi"])
+def test_project_for_a_real_board_has_tflite_micro_fetched(tmp_path: Path, name: str) -> None:
     board = boards.get(name)
+    assert board.hardware is not None and board.hardware.tflm is not None
+    library = LIBRARIES[board.hardware.tflm]
     render(board, interpret(RELU), RELU, tmp_path / "p", title="Relu", runtime="tflm")
     ini = _ini(tmp_path / "p")
     # The twin would need sources: the project does not offer what it cannot build.
     assert [section for section in ini.sections() if section.startswith("env:")] == [f"env:{name}"]
     assert ini["platformio"]["default_envs"] == name
-    assert ini[f"env:{name}"]["lib_deps"] == "spaziochirale/Chirale_TensorFLowLite@2.0.0"
+    section = ini[f"env:{name}"]
+    *fetched, own = section["lib_deps"].split()
+    specs = [PackageSpec(entry) for entry in fetched]  # as PlatformIO reads them
+    assert own == "tflm" and PackageSpec(own).owner is None
+    assert [spec.name for spec in specs] == section["lib_ignore"].split(", ") == [p.name for p in library.packages]
+    for spec in specs:
+        assert re.fullmatch(r"https://github\.com/[\w-]+/[\w-]+/archive/[0-9a-f]{40}\.zip", spec.uri)
+    flags = ini["tflite-micro"]["build_flags"].split()
+    assert {f"-D{define}" for define in library.defines} <= set(flags)
+    assert f"-I.pio/libdeps/{name}/{library.interpreter}" in flags
+    assert "${tflite-micro.build_flags} -std=gnu++17" in section["build_flags"]
     assert not (tmp_path / "p" / "src" / "tflite-micro").exists()
     assert '"tflm"' in (tmp_path / "p" / "src" / "fw_config.h").read_text()
+    readme = (tmp_path / "p" / "README.md").read_text()
+    assert all(package.repository in readme for package in library.packages) and "lib/tflm/library.json" in readme
+
+
+def test_boards_have_the_kernels_of_their_processor() -> None:
+    defines = {
+        name: LIBRARIES[board.hardware.tflm or ""].defines
+        for name, board in boards.load_all().items()
+        if board.hardware
+    }
+    assert {"ESP_NN", "CONFIG_NN_OPTIMIZED=1"} <= set(defines["esp-eye"])
+    assert "CMSIS_NN" in defines["nano33ble"] and "CMSIS_NN" in defines["nucleo-l4r5zi"]
+
+
+def test_which_files_of_the_packages_are_built(tmp_path: Path) -> None:
+    """By PlatformIO's own reading of the manifest."""
+    micro = "esp-tflite-micro/tensorflow/lite/micro"
+    built = {
+        f"{micro}/micro_interpreter.cc", f"{micro}/memory_planner/greedy_memory_planner.cc",
+        f"{micro}/kernels/pad.cc", f"{micro}/kernels/kernel_util.cc", f"{micro}/kernels/esp_nn/conv.cc",
+        "esp-nn/src/convolution/esp_nn_conv_opt.c",
+        f"{micro}/kernels/add_n.cc", "esp-nn/src/pooling/esp_nn_max_pool_ansi.c",
+        "esp-tflite-micro/tensorflow/lite/kernels/internal/common.cc",
+    }  # fmt: skip
+    left = {
+        f"{micro}/kernels/conv.cc", f"{micro}/kernels/conv_test.cc", f"{micro}/test_helpers.cc",
+        f"{micro}/debug_log.cc",
+        f"{micro}/esp/micro_time.cc", f"{micro}/kernels/softmax.cc", f"{micro}/kernels/esp_nn/softmax.cc",
+        f"{micro}/kernels/tanh.cc", f"{micro}/examples/main.cc", "esp-tflite-micro/examples/hello/main.cc",
+        "esp-nn/src/convolution/esp_nn_conv_esp32s3.c", "esp-nn/src/common/esp_nn_dot_s8_esp32s3.S",
+        "esp-nn/test_app/main/main.c", "esp-tflite-micro/signal/src/fft.cc",
+    }  # fmt: skip
+    for name in built | left:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    manifest = json.loads(LIBRARIES["esp_nn"].manifest("elsewhere", ["CONV_2D", "PADV2", "ADD_N"]))
+    assert set(match_src_files(str(tmp_path), manifest["build"]["srcFilter"], SRC_BUILD_EXT)) == built
 
 
 def test_project_with_a_tree_builds_both(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ _LIST = """
     STRIDED_SLICE SUB SUM SVDF TANH TRANSPOSE TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE WHILE
     ZEROS_LIKE
 """
-_KNOWN = frozenset(_LIST.split())
+KNOWN = frozenset(_LIST.split())
 # Where the method's name does not follow from the operator's.
 _NAMES = {
     "BATCH_MATMUL": "BatchMatMul",
@@ -38,9 +38,9 @@ def methods(operators: Sequence[str]) -> tuple[str, ...]:
     """
     used = tuple(dict.fromkeys(operators))
     for name in used:
-        if name not in _KNOWN:
+        if name not in KNOWN:
             raise CompileError(
-                f"operator {name} is not known to TFLite Micro (allowed: {', '.join(sorted(_KNOWN))})",
+                f"operator {name} is not known to TFLite Micro (allowed: {', '.join(sorted(KNOWN))})",
                 "build the network from these operators and export it again",
             )
     return tuple(f"Add{_NAMES.get(name) or _camel(name)}" for name in used)

@@ -108,8 +108,12 @@ def read_tree(folder: Path) -> SourceTree:
                     raise UsageError(f"--tflm-source {folder} holds more than {_MOST_BYTES >> 20} MiB of sources", HOW)
     except OSError as error:
         raise UsageError(f"--tflm-source {folder} cannot be read: {reason(error)}", "check its permissions") from error
-    defines = _DEFINES + (_OPTIMISED[kernels] if kernels else ())
-    return SourceTree(files, tuple(i for i in _INCLUDES if (folder / i).is_dir()), defines, kernels)
+    return SourceTree(files, tuple(i for i in _INCLUDES if (folder / i).is_dir()), defines(kernels), kernels)
+
+
+def defines(kernels: str | None) -> tuple[str, ...]:
+    """Return the macros to compile TFLite Micro with, for one kind of optimised kernels or none."""
+    return _DEFINES + (_OPTIMISED[kernels] if kernels else ())
 
 
 def _optimised(folder: Path) -> str | None:
