@@ -150,6 +150,8 @@ def _run(project: Project, environment: str, log: Path, simulated: bool, progres
 def explain(board: Board, log: Path) -> BuildError:
     """Turn the log of a failed build into one sentence."""
     text = log.read_text(encoding="utf-8", errors="replace")
+    if archive := upstream.archive_failed(board, text):
+        return archive
     if upstream.download_failed(text):
         return upstream.unreachable(board)
     limits = {"FLASH": ("flash", board.limits.flash_bytes), "RAM": ("RAM", board.limits.ram_bytes)}

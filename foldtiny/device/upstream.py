@@ -17,6 +17,12 @@ _FAILED = re.compile(
     r"^(?:HTTPClientError|InternetConnectionError|Error: Could not (?:find|install)|UnknownPackage\w*)", re.M
 )
 
+# The same for an archive that a project depends on: no connection, or an answer that is no file.
+_NO_ARCHIVE = re.compile(
+    r"HTTPS?ConnectionPool\(host='(?P<host>[^']+)'.*?with url: (?P<path>\S+/archive/\S+)"
+    r"|status code '(?P<code>\d+)' when downloaded (?P<url>\S+/archive/\S+)"
+)
+
 
 def core_dir() -> Path:
     """Return the user's own PlatformIO folder, which holds compilers and cores for real boards."""
@@ -71,6 +77,19 @@ def reachable() -> bool:
 def download_failed(text: str) -> bool:
     """Say whether a log of PlatformIO tells of a failed download."""
     return _FAILED.search(text) is not None
+
+
+def archive_failed(board: Board, text: str) -> BuildError | None:
+    """Return the error for an archive of TFLite Micro that a log tells could not be downloaded, or None."""
+    found = _NO_ARCHIVE.search(text)
+    if found is None:
+        return None
+    url = found["url"] or f"https://{found['host']}{found['path']}"
+    return BuildError(
+        f"TFLite Micro for a real {board.name} cannot be downloaded from {url}"
+        + (f" (status {found['code']})" if found["code"] else ""),
+        "connect to the internet for the first build, or give its sources with --tflm-source",
+    )
 
 
 def unreachable(board: Board) -> BuildError:

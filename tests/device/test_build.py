@@ -108,6 +108,29 @@ def test_compiler_error_shows_its_first_line(tmp_path: Path) -> None:
     assert log.is_file()
 
 
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        (
+            "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='github.com', port=443): Max retries "
+            "exceeded with url: /espressif/esp-nn/archive/d45b.zip (Caused by NameResolutionError(...))",
+            "https://github.com/espressif/esp-nn/archive/d45b.zip",
+        ),
+        (
+            "Error: Got the unrecognized status code '404' when downloaded https://github.com/x/y/archive/0.zip",
+            "https://github.com/x/y/archive/0.zip (status 404)",
+        ),
+    ],
+)
+def test_an_archive_that_cannot_be_downloaded(tmp_path: Path, said: str, where: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(f"Library Manager: Installing something\nTraceback (most recent call last):\n{said}\n")
+    assert str(build.explain(boards.get("esp-eye"), log)) == (
+        f"TFLite Micro for a real esp-eye cannot be downloaded from {where}; connect to the internet for the first "
+        "build, or give its sources with --tflm-source"
+    )
+
+
 def test_missing_compiler_names_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = _project(tmp_path, "")
     monkeypatch.setenv("PATH", str(tmp_path))
