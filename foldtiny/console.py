@@ -209,7 +209,9 @@ def _rows(result: DeployResult) -> list[tuple[str, str, str]]:
         rows.append(("time", f"{latency.ms:.3g} ms", f"{latency.basis}; median of {latency.runs}"))
     if latency.estimated is not None:
         e = latency.estimated
-        cost = f"{e.cycles_low / 1e6:.3g}–{e.cycles_high / 1e6:.3g} M cycles by the timing table, without wait states"
+        cost = f"{e.cycles_low / 1e6:.3g}–{e.cycles_high / 1e6:.3g} M cycles by the timing table"
+        if e.wait_cycles_high:
+            cost += f", and up to {e.wait_cycles_high / 1e6:.3g} M waiting for flash"
         rows.append(("estimated", f"{e.ms_low:.3g}–{e.ms_high:.3g} ms", cost))
     name = "bit-exact" if result.precision == "int8" else "equal"
     detail = f"outputs against {exact.reference}"
@@ -315,10 +317,13 @@ def print_sighting(sighting: Sighting, *, as_json: bool = False) -> None:
 
 
 def ask(question: str) -> bool:
-    """Ask on the terminal; anything but yes is no."""
+    """Ask on the terminal; anything but yes is no, Ctrl-C and no terminal too."""
     import typer
 
-    return typer.confirm(question, err=True)
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        return False
 
 
 def print_json(value: Any) -> None:

@@ -35,7 +35,9 @@ def udev_rules() -> str:
 
 
 def _run(command: list[str], sent: bytes) -> int:
-    return subprocess.run(command, input=sent, stdout=subprocess.DEVNULL, check=False).returncode
+    # What sudo asks goes to the terminal; that udev does not run (in a container) is said by its exit status.
+    errors = subprocess.DEVNULL if "udevadm" in command else None
+    return subprocess.run(command, input=sent, stdout=subprocess.DEVNULL, stderr=errors, check=False).returncode
 
 
 def fix_permissions(ask: Callable[[str], bool], run: Callable[[list[str], bytes], int] = _run) -> str:
@@ -70,7 +72,7 @@ def fix_permissions(ask: Callable[[str], bool], run: Callable[[list[str], bytes]
         raise FoldtinyError(f"only root may write {RULES_FILE}", "run the command as root")
     if run([*root, "tee", str(RULES_FILE)], rules.encode()) != 0:
         raise FoldtinyError(f"{RULES_FILE} could not be written", "run the command as root")
-    for command in (["udevadm", "control", "--reload-rules"], ["udevadm", "trigger", "--subsystem-match=tty"]):
-        if shutil.which("udevadm"):
-            run([*root, *command], b"")
+    reload = (["udevadm", "control", "--reload-rules"], ["udevadm", "trigger", "--subsystem-match=tty"])
+    if shutil.which("udevadm") is None or any([run([*root, *command], b"") != 0 for command in reload]):
+        return f"wrote {RULES_FILE}, which udev did not take up now; restart the machine"
     return f"wrote {RULES_FILE}; plug the board in again"

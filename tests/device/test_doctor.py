@@ -190,6 +190,11 @@ def test_fix_permissions_asks_first(machine: Path, monkeypatch: pytest.MonkeyPat
         ["sudo", "udevadm", "control", "--reload-rules"],
         ["sudo", "udevadm", "trigger", "--subsystem-match=tty"],
     ]
+    permissions.RULES_FILE.unlink()
+    refused = permissions.fix_permissions(
+        lambda text: True, lambda command, sent: 1 if "udevadm" in command else run(command, sent)
+    )
+    assert refused == f"wrote {permissions.RULES_FILE}, which udev did not take up now; restart the machine"
     # A second time there is nothing to do, and nothing is asked.
     assert permissions.fix_permissions(lambda text: False, run).endswith("is already there; plug the board in again")
     permissions.RULES_FILE.unlink()
