@@ -73,6 +73,6 @@ def fix_permissions(ask: Callable[[str], bool], run: Callable[[list[str], bytes]
     if run([*root, "tee", str(RULES_FILE)], rules.encode()) != 0:
         raise FoldtinyError(f"{RULES_FILE} could not be written", "run the command as root")
     reload = (["udevadm", "control", "--reload-rules"], ["udevadm", "trigger", "--subsystem-match=tty"])
-    if shutil.which("udevadm") is None or any([run([*root, *command], b"") != 0 for command in reload]):
+    if shutil.which("udevadm") is None or any(run([*root, *command], b"") != 0 for command in reload):
         return f"wrote {RULES_FILE}, which udev did not take up now; restart the machine"
     return f"wrote {RULES_FILE}; plug the board in again"
