@@ -151,7 +151,7 @@ def _firmware(deployments: list[_Deployment], board: Board, request: MonitorRequ
             return deployment.firmware
     raise MeasureError(
         f"there is no firmware for the simulated {board.name} in {request.output}",
-        f"build one with: foldtiny deploy --board {board.name} --port sim",
+        f"build one with: foldtiny deploy --board {board.name} --port sim -o {request.output}",
     )
 
 

@@ -112,7 +112,7 @@ def test_errors(deployed: Path, tmp_path: Path) -> None:
         list(monitor(MonitorRequest("esp-eye", port="sim", output=deployed / "build"), SilentReporter()))
     assert str(caught.value) == (
         f"there is no firmware for the simulated esp-eye in {deployed / 'build'}; "
-        "build one with: foldtiny deploy --board esp-eye --port sim"
+        f"build one with: foldtiny deploy --board esp-eye --port sim -o {deployed / 'build'}"
     )
     with pytest.raises(DataError, match=r"the folder .* holds no pictures; save them as PNG or JPEG"):
         _watch(deployed, images=(tmp_path,), port="sim")
