@@ -34,6 +34,13 @@ class Limits(_Data):
     ram_bytes: int | None = Field(default=None, gt=0)
 
 
+class FlashWait(_Data):
+    """The most cycles that a read of a constant from flash waits at the board's clock, and who says so."""
+
+    cycles: int = Field(ge=0)
+    source: Text
+
+
 class UsbId(_Data):
     """A USB vendor and product number by which the board (or its bootloader) shows itself."""
 
@@ -111,6 +118,7 @@ class Board(_Data):
     core: Text
     clock_hz: int = Field(gt=0)
     target: Literal["cortex-m4", "xtensa", "aarch64", "portable"]
+    flash_wait: FlashWait | None = None
     limits: Limits
     usb: tuple[UsbId, ...] = ()
     hardware: Hardware | None = None

@@ -62,10 +62,16 @@ class RamBytes:
 
 @dataclass(frozen=True, slots=True)
 class EstimatedTime:
-    """Cycles of one inference by a timing model of the processor: never measured, a range, with what it assumes."""
+    """Cycles of one inference by a timing model of the processor: never measured, a range, with what it assumes.
+
+    Cycles are without wait states. ``flash_reads`` constants are read from flash; ``ms_high`` includes the most that
+    they may wait, ``wait_cycles_high``.
+    """
 
     cycles_low: int
     cycles_high: int
+    flash_reads: int
+    wait_cycles_high: int
     ms_low: float
     ms_high: float
     model: str

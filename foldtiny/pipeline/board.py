@@ -213,6 +213,7 @@ def _measure_stage(job: _Job, port: str | None, model_hash: str) -> StageRecord:
             "tflite": job.tflite_hash,
             "inputs": array_hash(np.concatenate(raw)),
             "simulator": program_version(job.board.simulator.command[0]),
+            "flash_wait": job.board.flash_wait.model_dump() if job.board.flash_wait else None,
         },
         code=("device", "reference"),
     )
@@ -338,7 +339,7 @@ def _estimated(found: dict[str, Any] | None) -> EstimatedTime | None:
     if found is None:
         return None
     return EstimatedTime(
-        **{name: found[name] for name in ("cycles_low", "cycles_high", "ms_low", "ms_high", "model")},
+        **{f.name: found[f.name] for f in dataclasses.fields(EstimatedTime) if f.name != "assumptions"},
         assumptions=tuple(found["assumptions"]),
     )
 

@@ -12,6 +12,11 @@ from foldtiny.device.cycles.program import Program
 
 def cycles(elf: Path, address: int = 0x21000000) -> tuple[int, int, int]:
     """Return instructions, fewest and most cycles of the first ``model_invoke``; inputs lie beside the image."""
+    return total(Program(elf), counts(elf, address).blocks)
+
+
+def counts(elf: Path, address: int = 0x21000000) -> blocks.Counts:
+    """Return what the first ``model_invoke`` runs and reads."""
     program, out = Program(elf), elf.with_suffix(".blocks")
     command = ["qemu-system-arm", "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-semihosting"]
     command += ["-serial", "null", "-kernel", str(elf), "-plugin", blocks.plugin(program, out)]
@@ -19,4 +24,4 @@ def cycles(elf: Path, address: int = 0x21000000) -> tuple[int, int, int]:
     if loaded.is_file():
         command += ["-device", f"loader,file={loaded},addr={address:#x},force-raw=on"]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=300)
-    return total(program, blocks.read(out))
+    return blocks.read(out)

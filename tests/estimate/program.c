@@ -14,8 +14,10 @@ __asm(
     "    push {r4, r5}\n"
     "    movs r0, #100\n"
     "    mov r2, sp\n"
+    "    adr r4, 3f\n"
+    "    ldrd r3, r5, [r4]\n"
     "1:  ldr r1, [r2]\n"
-    "    ldr r3, [r2, #4]\n"
+    "    ldr r3, [r4, #4]\n"
     "    subs r0, #1\n"
     "    bne 1b\n"
     "    movs r1, #7\n"
@@ -23,7 +25,9 @@ __asm(
     "    cbz r0, 2f\n"
     "    adds r0, #1\n"
     "2:  pop {r4, r5}\n"
-    "    bx lr\n");
+    "    bx lr\n"
+    "    .balign 4\n"
+    "3:  .word 1, 2\n");
 
 int main(void) {
     model_invoke();

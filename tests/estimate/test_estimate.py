@@ -32,15 +32,17 @@ def test_every_instruction_and_taken_branch_of_one_call_is_counted(tmp_path: Pat
     command += ["-serial", "null", "-kernel", str(elf), "-plugin", blocks.plugin(program, out)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=60)
     counted = blocks.read(out)
-    instructions, low, high = total(program, counted)
-    # push, movs, mov; 100 times ldr, ldr, subs, bne; movs, udiv, cbz, adds, pop, bx
-    assert instructions == 3 + 400 + 6
+    instructions, low, high = total(program, counted.blocks)
+    # push, movs, mov, adr, ldrd; 100 times ldr, ldr, subs, bne; movs, udiv, cbz, adds, pop, bx
+    assert instructions == 5 + 400 + 6
+    # ldrd reads two words from flash, every second ldr one; the others and pop read from RAM.
+    assert counted.flash_reads == 2 + 100
     # bne is taken 99 times, bx once; cbz is not.
-    assert sum(block.taken for block in counted) == 100
-    # push 3, movs 1, mov 1; 2 + 1 + 1 + 1 in the loop; movs 1, udiv 2 to 12, cbz 1, adds 1, pop 3, bx 1;
-    # a taken branch adds 1 to 3. The load of the first round follows a mov to its address: 0 or 1 more.
-    assert low == 5 + 100 * 5 + (1 + 2 + 1 + 1 + 3 + 1) + 100 * 1
-    assert high == 5 + 100 * 5 + 1 + (1 + 12 + 1 + 1 + 3 + 1) + 100 * 3
+    assert sum(block.taken for block in counted.blocks) == 100
+    # push 3, movs 1, mov 1, adr 1, ldrd 3; 2 + 1 + 1 + 1 in the loop; movs 1, udiv 2 to 12, cbz 1, adds 1, pop 3, bx 1;
+    # a taken branch adds 1 to 3. ldrd follows an adr of its address: 0 or 1 more.
+    assert low == 9 + 100 * 5 + (1 + 2 + 1 + 1 + 3 + 1) + 100 * 1
+    assert high == 9 + 100 * 5 + 1 + (1 + 12 + 1 + 1 + 3 + 1) + 100 * 3
 
 
 def test_returns_are_found_where_the_disassembler_sees_calls(tmp_path: Path) -> None:
@@ -66,7 +68,12 @@ def test_a_boards_firmware_is_estimated_beside_its_instruction_count(tmp_path: P
     assert abs(found.instructions - measured.latency.median) < 200
     assert found.instructions < found.cycles_low < found.cycles_high < 2.5 * found.instructions
     assert found.ms_low == pytest.approx(found.cycles_low / 64_000)
-    assert (found.model, found.assumptions) == (MODEL, ASSUMPTIONS)
+    # Every byte of the weights is read, four at a time at most.
+    assert found.flash_reads > sum(layer.constant_bytes for layer in compiled.layers) / 4
+    assert found.wait_cycles_high == 3 * found.flash_reads
+    assert found.ms_high == pytest.approx((found.cycles_high + found.wait_cycles_high) / 64_000)
+    assert (found.model, found.assumptions[:-1]) == (MODEL, ASSUMPTIONS)
+    assert found.assumptions[-1].startswith("a constant read from flash waits 0 to 3 cycles (nRF52840")
 
 
 def test_a_board_without_a_timing_model_is_refused(tmp_path: Path) -> None:

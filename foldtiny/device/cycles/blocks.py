@@ -24,7 +24,15 @@ class Block:
     taken: int
 
 
-def count(board: Board, elf: Path, program: Program, inputs: Sequence[bytes]) -> list[Block]:
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The blocks of one inference, and how many words (or less) of data it read from flash."""
+
+    blocks: tuple[Block, ...]
+    flash_reads: int
+
+
+def count(board: Board, elf: Path, program: Program, inputs: Sequence[bytes]) -> Counts:
     """Count the blocks of one inference: from ``model_invoke``'s first instruction until it returns.
 
     Raises
@@ -52,14 +60,16 @@ def plugin(program: Program, out: Path) -> str:
     """Return what follows QEMU's ``-plugin`` to count one call of ``model_invoke`` into a file."""
     stops = ",".join(f"stop={address:#x}" for address in program.returns_from("model_invoke"))
     start = program.address("model_invoke")
-    return f"{counter.plugin('count_blocks')},start={start:#x},{stops},out={out}"
+    first, end = program.flash
+    return f"{counter.plugin('count_blocks')},start={start:#x},{stops},flash={first:#x}-{end:#x},out={out}"
 
 
-def read(out: Path) -> list[Block]:
+def read(out: Path) -> Counts:
     """Return the counts, one entry for each run of code: QEMU may translate one several times."""
     found: dict[tuple[int, int], tuple[int, int]] = {}
-    for line in out.read_text(encoding="ascii").splitlines():
+    reads, *lines = out.read_text(encoding="ascii").splitlines()
+    for line in lines:
         first, end, executed, taken = map(int, line.split())
         before = found.get((first, end), (0, 0))
         found[first, end] = (before[0] + executed, before[1] + taken)
-    return [Block(*span, *counts) for span, counts in found.items()]
+    return Counts(tuple(Block(*span, *counts) for span, counts in found.items()), int(reads))

@@ -14,19 +14,29 @@ from foldtiny.errors import MeasureError
 
 MODEL = "Cortex-M4 instruction timing (Arm DDI 0439, 3.3 and 7.2.3)"
 ASSUMPTIONS = (
-    "no wait states: code comes from the instruction cache, and constants are read from flash without waiting",
+    "code comes from the instruction cache without waiting",
     "a taken branch costs 1 to 3 cycles more, a division 2 to 12, IT 0 or 1",
     "an address computed by the instruction before costs 0 or 1 cycle more",
     "every access is aligned, and no interrupt comes in between",
 )
 
+#: Where the board's file says nothing about its flash.
+NO_WAIT = "constants are read from flash without waiting"
+
 
 @dataclass(frozen=True, slots=True)
 class CycleEstimate:
-    """Cycles of one inference by the timing table; ``milliseconds`` at the board's clock. Always an estimate."""
+    """Cycles of one inference by the timing table. Always an estimate.
+
+    ``cycles_low`` and ``cycles_high`` are without wait states. ``flash_reads`` words (or less) of constants come from
+    flash, with at most ``wait_cycles_high`` cycles of waiting. ``ms_low`` is ``cycles_low`` at the board's clock,
+    ``ms_high`` is ``cycles_high`` with all of the waiting.
+    """
 
     cycles_low: int
     cycles_high: int
+    flash_reads: int
+    wait_cycles_high: int
     ms_low: float
     ms_high: float
     instructions: int
@@ -68,9 +78,15 @@ def estimate(board: Board, elf: Path, inputs: Sequence[bytes]) -> CycleEstimate:
             "take the instruction count instead",
         )
     program = Program(elf)
-    instructions, low, high = total(program, blocks.count(board, elf, program, inputs))
-    per_ms = board.clock_hz / 1000
-    return CycleEstimate(low, high, low / per_ms, high / per_ms, instructions, MODEL, ASSUMPTIONS)
+    counts = blocks.count(board, elf, program, inputs)
+    instructions, low, high = total(program, counts.blocks)
+    wait = board.flash_wait
+    waiting = counts.flash_reads * (wait.cycles if wait else 0)
+    ms_low, ms_high = (cycles * 1000 / board.clock_hz for cycles in (low, high + waiting))
+    assumed = f"a constant read from flash waits 0 to {wait.cycles} cycles ({wait.source})" if wait else NO_WAIT
+    return CycleEstimate(
+        low, high, counts.flash_reads, waiting, ms_low, ms_high, instructions, MODEL, (*ASSUMPTIONS, assumed)
+    )
 
 
 def total(program: Program, counted: Sequence[blocks.Block]) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
@@ -24,6 +25,15 @@ class Program:
             if isinstance(symbols, SymbolTableSection):
                 self._symbols = {s.name: s["st_value"] & ~1 for s in symbols.iter_symbols()}
             self._code = [(s["p_vaddr"], s.data()) for s in image.iter_segments() if s["p_type"] == "PT_LOAD"]
+            flags = SH_FLAGS.SHF_ALLOC | SH_FLAGS.SHF_WRITE
+            fixed = [s for s in image.iter_sections() if s["sh_flags"] & flags == SH_FLAGS.SHF_ALLOC]
+            first = min((s["sh_addr"] for s in fixed), default=0)
+            self._flash = (first, max((s["sh_addr"] + s["sh_size"] for s in fixed), default=first))
+
+    @property
+    def flash(self) -> tuple[int, int]:
+        """The first address and the end of what the program cannot write: its code and constants."""
+        return self._flash
 
     def address(self, symbol: str) -> int:
         """Return a function's address."""
