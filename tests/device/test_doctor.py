@@ -202,6 +202,13 @@ def test_fix_permissions_asks_first(machine: Path, monkeypatch: pytest.MonkeyPat
         permissions.fix_permissions(lambda text: True, lambda command, sent: 1)
 
 
+def test_no_terminal_is_a_no(machine: Path) -> None:
+    permissions.RULES_FILE.unlink()
+    done = CliRunner().invoke(app, ["doctor", "--fix-permissions"], input="")
+    assert done.exit_code == 0 and done.stdout.strip().endswith("nothing was changed")
+    assert not permissions.RULES_FILE.exists()
+
+
 def test_modem_manager_is_named(machine: Path, tmp_path: Path) -> None:
     """A process of that name, without the rules that keep it off the boards."""
     import shutil
