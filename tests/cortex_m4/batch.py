@@ -55,6 +55,7 @@ CALLS = {
     "ft_cm4_winograd_5x5_s8($params, ft_squares_2_full": 259,
 }
 SWEEPS = [f"{kind}_{tail}_{e}" for kind in ("one", "two") for e in range(4, 20, 2) for tail in ("relu", "full")]
+SWEEPS += [f"edge_relu_{e}" for e in range(4, 20, 2)]
 """The numbers by which ``kernels.c`` knows the calls."""
 
 

@@ -301,6 +301,8 @@ def depthwise_conv_2d(rng: Rng) -> DepthwiseConv2D:
     area = window(rng, 3, 3, (stride, stride), bool(rng.integers(4)))
     in_h, in_w = 3 + int(rng.integers(0, 14)), 3 + int(rng.integers(0, 14))
     extra_h, extra_w = (int(rng.integers(3)), int(rng.integers(3))) if area.padding == "SAME" else (0, 0)
+    if rng.integers(4) == 0:
+        area, extra_h, extra_w = Window(3, 3, stride, stride, 1, 1, 1, 1, "SAME"), 1, 1  # as in most networks
     zero = zero_point(rng)
     return DepthwiseConv2D(
         name="depthwise",

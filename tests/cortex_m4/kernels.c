@@ -81,7 +81,17 @@ enum {
     SWEEP(kind, 4), SWEEP(kind, 6), SWEEP(kind, 8), SWEEP(kind, 10), SWEEP(kind, 12), SWEEP(kind, 14), \
         SWEEP(kind, 16), SWEEP(kind, 18)
 static const ft_sweep_routine sweeps[] = {SWEEP_ALL(ft_sweep_one), SWEEP_ALL(ft_sweep_two)};
-static const ft_fast_routine fasts[] = {SWEEP_ALL(ft_fast_one), SWEEP_ALL(ft_fast_two)};
+#define EDGE(e) ft_fast_edge_relu_##e
+static const ft_fast_routine fasts[] = {SWEEP_ALL(ft_fast_one),
+                                        SWEEP_ALL(ft_fast_two),
+                                        EDGE(4),
+                                        EDGE(6),
+                                        EDGE(8),
+                                        EDGE(10),
+                                        EDGE(12),
+                                        EDGE(14),
+                                        EDGE(16),
+                                        EDGE(18)};
 
 static const ft_squares_routine squares[] = {ft_squares_0_relu, ft_squares_0_full, ft_squares_2_relu,
                                              ft_squares_2_full};

@@ -196,21 +196,22 @@ def _dense(rng: np.random.Generator) -> Layers:
 
 
 def _depthwise(rng: np.random.Generator) -> Layers:
-    for zero in (-128, 5):
+    # Padding on all sides, as usual, and none.
+    for zero, size in ((-128, 9), (5, 9), (-128, 7)):
         depthwise = replace(
             draw.depthwise_conv_2d(rng),
             in_h=9,
             in_w=9,
             in_c=4,
-            out_h=9,
-            out_w=9,
-            window=_AREA,
+            out_h=size,
+            out_w=size,
+            window=_AREA if size == 9 else Window(3, 3, 1, 1, 1, 1, 0, 0, "VALID"),
             weights=draw.weights(np.random.default_rng(1), (3, 3, 4)),
             **_numbers(rng, 4, 9, zero),
         )
         for optimize in ("size", "speed"):
             kernel = depthwise_conv_2d.specialise(depthwise, optimize)
-            yield f"depthwise {zero} {optimize}", kernel, depthwise, arithmetic.depthwise_conv_2d
+            yield f"depthwise {zero} {size} {optimize}", kernel, depthwise, arithmetic.depthwise_conv_2d
 
 
 def _mutants(kernel: Kernel) -> Iterator[tuple[str, Kernel]]:

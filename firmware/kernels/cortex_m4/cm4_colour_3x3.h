@@ -12,7 +12,7 @@
 #include "cm4_widen.h"
 
 #if !(__ARM_FP & 4)
-#error "this kernel needs the floating-point unit: compile with -mfloat-abi=hard -mfpu=fpv4-sp-d16"
+#error "this kernel needs the floating-point unit: compile with -mfpu=fpv4-sp-d16 and -mfloat-abi=hard or softfp"
 #endif
 
 // Words of a tile, and of it those of one row; words of constants for two channels.

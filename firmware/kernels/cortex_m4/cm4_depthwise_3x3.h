@@ -17,7 +17,8 @@ typedef struct {
     int16_t words;                            // of constants for each channel
     int16_t refill;                           // whether sums land on columns of padding
     int16_t skip, in_zero, out_min, out_max;  // skip: bytes of unrolled code to jump over the first time
-    int16_t entry;                            // the same of cm4_fast_sweep.h, as a place
+    // For cm4_fast_sweep.h: where to enter, and whether the columns beside the image are known and left out.
+    int16_t entry, edges;
 } ft_cm4_depthwise_3x3;
 
 // Splits the words a and b (four channels of two lines) into one pair for each channel.

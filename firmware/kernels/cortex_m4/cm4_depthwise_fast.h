@@ -92,32 +92,13 @@ FT_SELDOM void ft_cm4_fast_take(const ft_cm4_depthwise_3x3 *p, const int8_t *in,
 // Computes four channels, which lie at the start of `in` and `out`, some lines at a time.
 FT_SELDOM void ft_cm4_fast_four(const ft_cm4_depthwise_3x3 *p, ft_fast_routine routine,
                                 const int32_t *channels, ft_fast *s, const int8_t *in, int8_t *out,
-                                uint32_t *pairs) {
+                                uint32_t *pairs, const uint32_t *x) {
     const int32_t one = p->stride == 1, at_once = one ? 6 : 4;
     for (int32_t top = 0; top < p->out_lines; top += at_once) {
         const int32_t lines = at_once < p->out_lines - top ? at_once : p->out_lines - top;
         ft_cm4_fast_lines(p, s, lines);
         ft_cm4_fast_take(p, in, top, one ? s->sweeps + 1 : lines + 1, pairs);
-        routine(pairs + one, out + top * p->out_line_step, channels, s);
-    }
-}
-
-// Where all lines are computed at once, the routines that build their pairs: both, or one if the others are
-// padding.
-typedef struct {
-    ft_pair_routine first, second;
-    int32_t line;
-} ft_sweep_plan;
-
-FT_SELDOM void ft_cm4_plan(const ft_cm4_depthwise_3x3 *p, ft_sweep_plan *plan) {
-    const int32_t one = p->stride == 1, second = 4 - p->line_pad;
-    plan->first = plan->second = 0;
-    plan->line = -p->line_pad;
-    if (p->out_lines <= (one ? 6 : 3)) {
-        plan->second = ft_cm4_pair_routine(p, FT_TWO_PAIRS, second);
-        if (plan->second || second >= p->lines) {
-            plan->first = ft_cm4_pair_routine(p, FT_TWO_PAIRS, plan->line);
-        }
+        routine(x, out + top * p->out_line_step, channels, s);
     }
 }
 
@@ -140,7 +121,8 @@ FT_SELDOM void ft_cm4_fast_plan(const ft_cm4_depthwise_3x3 *p, ft_fast_plan *pla
     }
 }
 
-// `channels` holds an ft_sweep_channel for each; its last word may be missing.
+// `channels` holds an ft_sweep_channel for each, without d where a clamp hides it; with `edges` two words
+// follow: the bias with what the first column adds, which is padding, and what the last adds.
 static __attribute__((noinline, unused)) void ft_cm4_depthwise_fast_s8(const ft_cm4_depthwise_3x3 *p,
                                                                        ft_fast_routine routine,
                                                                        const int32_t *channels,
@@ -148,13 +130,16 @@ static __attribute__((noinline, unused)) void ft_cm4_depthwise_fast_s8(const ft_
                                                                        void *scratch) {
     uint32_t *pairs = scratch;
     const int32_t one = p->stride == 1, n = p->out_length, outputs = FT_COLUMN * 4 * n;
-    uint32_t *const to = pairs + p->pad * FT_COLUMN + one;
+    uint32_t *const to = pairs + p->pad * FT_COLUMN + one, *const x =
+                                                               pairs + one + (p->edges ? FT_COLUMN : 0);
+    // Without the columns beside the image x begins one later and ends two earlier.
+    const int32_t less = p->edges ? FT_COLUMN * 4 : 0;
     ft_fast s = {p->entry,
                  FT_FAST_SUMS + (-n & (FT_FAST_ONE_STEPS - 1)),
-                 one ? outputs : 2 * outputs - FT_COLUMN * 4,
-                 outputs + 76,
-                 outputs + 84,
-                 one ? outputs + 72 : 2 * outputs + 72,
+                 (one ? outputs : 2 * outputs - FT_COLUMN * 4) - less,
+                 outputs + 76 - less,
+                 outputs + 84 - less,
+                 (one ? outputs + 72 : 2 * outputs + 72) - less,
                  p->out_step,
                  2 * p->out_line_step - n * p->out_step,
                  p->out_line_step,
@@ -179,9 +164,9 @@ static __attribute__((noinline, unused)) void ft_cm4_depthwise_fast_s8(const ft_
                 ft_cm4_build(p, plan.second, in + c, plan.line + 4, to + 2);
             }
             ft_cm4_fast_lines(p, &s, p->out_lines);
-            routine(pairs + one, out + c, from, &s);
+            routine(x, out + c, from, &s);
         } else {
-            ft_cm4_fast_four(p, routine, from, &s, in + c, out + c, pairs);
+            ft_cm4_fast_four(p, routine, from, &s, in + c, out + c, pairs, x);
         }
     }
     if (p->out_min > INT8_MIN || p->out_max < INT8_MAX) {

@@ -17,7 +17,7 @@
 #include "cm4_pairs.h"
 
 #if !(__ARM_FP & 4)
-#error "this kernel needs the floating-point unit: compile with -mfloat-abi=hard -mfpu=fpv4-sp-d16"
+#error "this kernel needs the floating-point unit: compile with -mfpu=fpv4-sp-d16 and -mfloat-abi=hard or softfp"
 #endif
 
 // Steps in the unrolled loops, with stride 1 and 2; the loops' places, and two behind that of stride 1 for
@@ -53,6 +53,11 @@ typedef void (*ft_fast_routine)(const uint32_t *x, int8_t *out, const int32_t *c
 // The last two columns begin no output.
 #define FT_FAST_ONE_LAST_BUT_ONE FT_FAST_ONE_LOAD FT_FAST_EVEN_2 FT_FAST_EVEN_1 FT_FAST_ODD_2 FT_FAST_ODD_1
 #define FT_FAST_ONE_LAST FT_FAST_ONE_LOAD FT_FAST_EVEN_2 FT_FAST_ODD_2
+// Where the first column and the last are padding, what they add is known: s16 the bias with the first, s17 the last.
+#define FT_FAST_EDGE_START                                                                       \
+    "vmov r2, s16\n" "mov r4, r2\n" FT_FAST_ONE_LOAD FT_FAST_EVEN_1 FT_FAST_EVEN_0 FT_FAST_ODD_1 FT_FAST_ODD_0
+#define FT_FAST_EDGE_LAST                                                                        \
+    "vmov r6, s17\n" "add r3, r6\n" "add r5, r6\n" "str r3, [r0, #-84]\n" "str r5, [r0, #-80]\n"
 
 // Rescaling of two sums (r3, r6) by r1 m, r2 c, r8 d; r4, r5: output and its second line; r7: from output to output. Of a
 // line alone, the second line's value lands on the same place and is overwritten.
@@ -95,8 +100,8 @@ typedef void (*ft_fast_routine)(const uint32_t *x, int8_t *out, const int32_t *c
 // second line. And in the registers of the floating-point unit: s0, s1 bias, s2 step, s3 m, s4 d, s5 second line, s6 to the
 // next line, s7 to the next sweep, s8 sweeps to go, s9 second line of the last, s10 entry, s11 end of x; with stride 1
 // also s12 entry, s13 end and s14 place of the sums, s15 output, s1 c.
-#define FT_FAST_BEGIN                                                                           \
-    "push.w {r4-r11, lr}\n" "sub sp, #28\n" "strd r0, r1, [sp]\n" "ldm.w r3!, {r4-r11}\n"       \
+#define FT_FAST_BEGIN(save)                                                                      \
+    "push.w {r4-r11, lr}\n" save "sub sp, #28\n" "strd r0, r1, [sp]\n" "ldm.w r3!, {r4-r11}\n"       \
     "adr.w r12, 9f\n" "ldr.w r4, [r12, r4, lsl #2]\n" "ldr.w r5, [r12, r5, lsl #2]\n"            \
     "add r4, r12\n" "add r5, r12\n" "add r6, r0\n" "add r7, r0\n"                               \
     "vmov s10, s11, r4, r6\n" "vmov s12, s13, r5, r7\n" "vmov s14, r8\n" "vmov s6, s7, r11, r9\n" \
@@ -106,38 +111,38 @@ typedef void (*ft_fast_routine)(const uint32_t *x, int8_t *out, const int32_t *c
 // The next sweep, whose second line may be none; then the next channel.
 #define FT_FAST_NEXT                                                                            \
     "vmov r6, s8\n" "subs r6, #1\n" "vmov s8, r6\n" "cmp r6, #1\n" "it eq\n" "vmoveq.f32 s5, s9\n"
-#define FT_FAST_END                                                                             \
+#define FT_FAST_END(restore)                                                                             \
     "ldrd r0, r1, [sp]\n" "ldrd r2, r3, [sp, #8]\n" "adds r0, #20\n" "adds r1, #1\n" "add r2, r3\n" \
     "ldr.w r3, [sp, #16]\n" "strd r0, r1, [sp]\n" "str.w r2, [sp, #8]\n" "subs r3, #1\n"        \
-    "str.w r3, [sp, #16]\n" "bne.w 1b\n" "add sp, #28\n" "pop.w {r4-r11, pc}\n" ".balign 4\n" "9:\n"
+    "str.w r3, [sp, #16]\n" "bne.w 1b\n" "add sp, #28\n" restore "pop.w {r4-r11, pc}\n" ".balign 4\n" "9:\n"
 #define FT_FAST_LABELLED(n, step)                                                                \
     #n "0:\n" step #n "1:\n" step #n "2:\n" step #n "3:\n" step #n "4:\n" step #n "5:\n" step #n "6:\n" step #n "7:\n" step
 #define FT_FAST_PLACES(n)                                                                        \
     ".word " #n "0b - 9b + 1, " #n "1b - 9b + 1, " #n "2b - 9b + 1, " #n "3b - 9b + 1, "         \
     #n "4b - 9b + 1, " #n "5b - 9b + 1, " #n "6b - 9b + 1, " #n "7b - 9b + 1\n"
-#define FT_FAST_ONE(words, keep, take, weights, rescale, e)                                     \
-    FT_FAST_BEGIN "ldm.w r2, " words "\n" "vmov s0, s1, r1, r4\n" "vmov s3, r3\n" keep          \
+#define FT_FAST_ONE(save, words, keep, start, last, take, weights, rescale, restore, e)                                     \
+    FT_FAST_BEGIN(save) "ldm.w r2, " words "\n" "vmov s0, s1, r1, r4\n" "vmov s3, r3\n" keep          \
     "ldr.w r3, [sp, #4]\n" "vmov s15, r3\n"                                                      \
-    "7:\n" FT_FAST_ONE_START "vmov r6, s10\n" "bx r6\n"                                              \
+    "7:\n" start "vmov r6, s10\n" "bx r6\n"                                              \
     FT_FAST_LABELLED(1, FT_FAST_ONE_STEP)                                                         \
     "vmov r6, s11\n" "cmp r0, r6\n" "blo.w 10b\n"                                                \
-    "6:\n" FT_FAST_ONE_LAST_BUT_ONE "8:\n" FT_FAST_ONE_LAST                                               \
+    "6:\n" FT_FAST_ONE_LAST_BUT_ONE "8:\n" last                                               \
     "vmov r3, s14\n" "subs r0, r0, r3\n" "vmov r3, s12\n" "vmov r1, s3\n" "vmov r2, s1\n" take  \
     "vmov r4, s15\n" "vmov r5, s5\n" "vmov r7, s2\n" "bx r3\n"                                  \
     FT_FAST_LABELLED(2, FT_FAST_ONE_OUT(rescale, e))                                             \
     "vmov r3, s13\n" "cmp r0, r3\n" "blo.w 20b\n"                                               \
     FT_FAST_NEXT weights "vmov r1, s0\n" "vmov r2, r3, s6, s7\n"                                \
     "add r4, r2\n" "vmov s15, r4\n" "subs r0, r0, r3\n" "cmp r6, #0\n" "bne.w 7b\n"            \
-    FT_FAST_END FT_FAST_PLACES(1) ".word 6b - 9b + 1, 8b - 9b + 1\n" FT_FAST_PLACES(2)
+    FT_FAST_END(restore) FT_FAST_PLACES(1) ".word 6b - 9b + 1, 8b - 9b + 1\n" FT_FAST_PLACES(2)
 #define FT_FAST_TWO(words, keep, mode, e)                                                       \
-    FT_FAST_BEGIN "ldm.w r2, " words "\n" "vmov s0, s1, r1, r1\n" "vmov s3, r3\n" keep          \
+    FT_FAST_BEGIN("") "ldm.w r2, " words "\n" "vmov s0, s1, r1, r1\n" "vmov s3, r3\n" keep          \
     "pkhtb r11, r12, r11, asr #16\n" "mov r12, lr\n" "ldr.w r1, [sp, #4]\n"                     \
     "7:\n" FT_FAST_TWO_LOAD FT_FAST_TWO_0 "vmov r6, s10\n" "bx r6\n"                                      \
     "2:\n" FT_FAST_TWO_STEP(mode, e) "3:\n" FT_FAST_TWO_STEP(mode, e) "4:\n" FT_FAST_TWO_STEP(mode, e) "5:\n" FT_FAST_TWO_STEP(mode, e) \
     "vmov r6, s11\n" "cmp r0, r6\n" "blo.w 2b\n"                                                \
     "6:\n" FT_FAST_TWO_LAST(mode, e)                                                                  \
     FT_FAST_NEXT "vmov r2, r4, s6, s7\n" "add r1, r2\n" "subs r0, r0, r4\n" "cmp r6, #0\n" "bne.w 7b\n" \
-    FT_FAST_END ".word 2b - 9b + 1, 3b - 9b + 1, 4b - 9b + 1, 5b - 9b + 1, 6b - 9b + 1\n"
+    FT_FAST_END("") ".word 2b - 9b + 1, 3b - 9b + 1, 4b - 9b + 1, 5b - 9b + 1, 6b - 9b + 1\n"
 
 #define FT_FAST_ROUTINE(name, text)                                                             \
     static __attribute__((naked, noinline, unused)) void name(                                   \
@@ -148,12 +153,16 @@ typedef void (*ft_fast_routine)(const uint32_t *x, int8_t *out, const int32_t *c
     }
 // The shift that ends the rescaling is part of the instruction: one set of routines for each; unused ones cost nothing.
 // Where negative halves are corrected with stride 1, registers run out and weights are loaded again for each sweep.
-#define FT_FAST_ROUTINES(e)                                                                     \
-    FT_FAST_ROUTINE(ft_fast_one_relu_##e, FT_FAST_ONE("{r3, r4}", "", "", "", FT_FAST_ONE_RELU, e)) \
-    FT_FAST_ROUTINE(ft_fast_one_full_##e,                                                      \
-                     FT_FAST_ONE("{r3-r5}", "vmov s4, r5\n", "vmov r8, s4\n",                   \
-                                  "ldr.w r3, [sp, #8]\n" "ldm.w r3, {r1, r8-r12, lr}\n", FT_FAST_ONE_FULL, e)) \
-    FT_FAST_ROUTINE(ft_fast_two_relu_##e, FT_FAST_TWO("{r3, r5}", "", relu, e))               \
+#define FT_FAST_ROUTINES(e)                                                                      \
+    FT_FAST_ROUTINE(ft_fast_one_relu_##e, FT_FAST_ONE("", "{r3, r4}", "", FT_FAST_ONE_START, FT_FAST_ONE_LAST, "", "", \
+                                                      FT_FAST_ONE_RELU, "", e))                  \
+    FT_FAST_ROUTINE(ft_fast_edge_relu_##e,                                                       \
+                    FT_FAST_ONE("vpush {s16, s17}\n", "{r3-r6}", "vmov s16, s17, r5, r6\n", FT_FAST_EDGE_START, \
+                                FT_FAST_EDGE_LAST, "", "", FT_FAST_ONE_RELU, "vpop {s16, s17}\n", e)) \
+    FT_FAST_ROUTINE(ft_fast_one_full_##e,                                                        \
+                    FT_FAST_ONE("", "{r3-r5}", "vmov s4, r5\n", FT_FAST_ONE_START, FT_FAST_ONE_LAST, "vmov r8, s4\n", \
+                                "ldr.w r3, [sp, #8]\n" "ldm.w r3, {r1, r8-r12, lr}\n", FT_FAST_ONE_FULL, "", e)) \
+    FT_FAST_ROUTINE(ft_fast_two_relu_##e, FT_FAST_TWO("{r3, r5}", "", relu, e))                  \
     FT_FAST_ROUTINE(ft_fast_two_full_##e, FT_FAST_TWO("{r3, r5, r6}", "vmov s4, r6\n", full, e))
 FT_FAST_ROUTINES(4)
 FT_FAST_ROUTINES(6)

@@ -7,7 +7,7 @@
 #include "cm4_widen.h"
 
 #if !(__ARM_FP & 4)
-#error "this kernel needs the floating-point unit: compile with -mfloat-abi=hard -mfpu=fpv4-sp-d16"
+#error "this kernel needs the floating-point unit: compile with -mfpu=fpv4-sp-d16 and -mfloat-abi=hard or softfp"
 #endif
 
 typedef struct {

@@ -37,9 +37,15 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     if found is None:
         return None
     shift, channels = found
-    relu, by_rows = int(layer.clamp[0]) >= layer.out_zero, layer.out_w >= layer.out_h
-    if optimize == "speed":
-        constants = {"channels": Constant("int32_t", _ready(weights, bias, channels, by_rows, relu))}
+    by_rows = layer.out_w >= layer.out_h
+    fast = optimize == "speed"
+    edges = fast and _edges(layer, by_rows)
+    parameters = _params(layer, by_rows, spilled=not fast or layer.window.stride_h == 1)
+    parameters["edges"] = int(edges)
+    if any(abs(v) >= 1 << 15 for name, v in parameters.items() if name not in _WIDE_FIELDS):
+        return None
+    if fast:
+        constants = {"channels": Constant("int32_t", _ready(layer, weights, bias, channels, by_rows))}
     else:
         table = [
             [c.m, c.c, c.bits | (SIGNS if c.d else 0), int(b) << c.bits] for c, b in zip(channels, bias, strict=True)
@@ -48,43 +54,57 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
             "weights": Constant("int8_t", layer.weights.astype(np.int8)),
             "channels": Constant("int32_t", np.array(table, dtype=np.int64).astype(np.int32)),
         }
-    parameters = _params(layer, by_rows, spilled=optimize != "speed" or layer.window.stride_h == 1)
-    if any(abs(v) >= 1 << 15 for name, v in parameters.items() if name not in _WIDE_FIELDS):
-        return None
     words = constants["channels"].values.size // layer.out_c
-    kind = f"{'one' if layer.window.stride_h == 1 else 'two'}_{'relu' if relu else 'full'}_{shift}"
-    if optimize == "speed":
-        header = "cm4_depthwise_fast.h"
-        call = f"ft_cm4_depthwise_fast_s8($params, ft_fast_{kind}, $channels, $in0, $out0, $scratch);"
-    else:
-        header = "cm4_depthwise_3x3.h"
-        call = f"ft_cm4_depthwise_3x3_s8($params, ft_sweep_{kind}, $weights, $channels, $in0, $out0, $scratch);"
-    own = 4 * _CHANNEL_BYTES if optimize != "speed" else 0
+    kind = "edge" if edges else "one" if layer.window.stride_h == 1 else "two"
+    routine = f"{kind}_{'relu' if _relu(layer) else 'full'}_{shift}"
+    call = (
+        f"ft_cm4_depthwise_fast_s8($params, ft_fast_{routine}, $channels, $in0, $out0, $scratch);"
+        if fast
+        else f"ft_cm4_depthwise_3x3_s8($params, ft_sweep_{routine}, $weights, $channels, $in0, $out0, $scratch);"
+    )
     return Kernel(
         title=f"SMLAD on pairs of {'rows' if by_rows else 'columns'}",
-        headers=(header,),
+        headers=("cm4_depthwise_fast.h" if fast else "cm4_depthwise_3x3.h",),
         call=call,
         params=Params("ft_cm4_depthwise_3x3", {**parameters, "words": words}),
         constants=constants,
-        scratch_bytes=own + _columns(layer, by_rows) * _COLUMN_BYTES,
+        scratch_bytes=(0 if fast else 4 * _CHANNEL_BYTES) + _columns(layer, by_rows) * _COLUMN_BYTES,
         in_place=(0,) if _in_place(layer) else (),
     )
 
 
+def _relu(layer: DepthwiseConv2D) -> bool:
+    return int(layer.clamp[0]) >= layer.out_zero
+
+
+def _edges(layer: DepthwiseConv2D, by_rows: bool) -> bool:
+    """Tell whether one column on either side is padding, as usual, and negative halves are not to be corrected."""
+    w = layer.window
+    pad, length, outputs = (w.pad_left, layer.in_w, layer.out_w) if by_rows else (w.pad_top, layer.in_h, layer.out_h)
+    return w.stride_h == 1 and pad == 1 and length == outputs and _relu(layer)
+
+
 def _ready(
+    layer: DepthwiseConv2D,
     weights: NDArray[np.int64],
     bias: NDArray[np.int64],
     channels: list[rescaling.Channel],
     by_rows: bool,
-    relu: bool,
 ) -> NDArray[np.int32]:
-    """Return each channel as the sweeps read it: bias, weights (0, 1), weights (1, 2), rescaling."""
+    """Return each channel as the fast sweeps read it: bias, weights (0, 1), weights (1, 2), rescaling.
+
+    Where the columns beside the image are left out: also the bias with what the first one adds, and what the last adds.
+    """
     bits = np.array([c.bits for c in channels], dtype=np.int64)
     taps = weights.reshape(-1, 3, 3)
     scaled = (taps if by_rows else taps.transpose(0, 2, 1)) << bits[:, None, None]
     pairs = (scaled[:, :2] & 0xFFFF) | ((scaled[:, 1:] & 0xFFFF) << 16)
-    rescale = np.array([[c.m, c.c] if relu else [c.m, c.c, c.d] for c in channels], dtype=np.int64)
-    return packing.as_words(np.column_stack([bias << bits, pairs.reshape(len(bias), -1), rescale]))
+    rescale = np.array([[c.m, c.c] if _relu(layer) else [c.m, c.c, c.d] for c in channels], dtype=np.int64)
+    columns = [bias << bits, pairs.reshape(len(bias), -1), rescale]
+    if _edges(layer, by_rows):
+        first, last = (layer.in_zero * scaled[:, :, k].sum(axis=1) for k in (0, 2))
+        columns += [(bias << bits) + first, last]
+    return packing.as_words(np.column_stack(columns))
 
 
 def _supported(layer: DepthwiseConv2D) -> bool:
