@@ -57,15 +57,20 @@ def test_two_weights_that_do_not_fit_are_refused() -> None:
     assert pairs.pack(np.array([[-128, -128, 127, -128]])) is not None
 
 
-def _plane(weights: Ints, taps: Ints, x: Ints, stride: int) -> list[int]:
+def _plane(taps: Ints, x: Ints, stride: int) -> list[int]:
     """Return what ``xt_planes.h`` computes of rows [3, 4] of inputs (two outputs at a stride of 1, else one)."""
     result = [0, 0]
     words = [(x[:, 1] << 16) + x[:, 0], (x[:, 3] << 16) + x[:, 2]]
     if stride == 1:
         words[0] = (x[:, 0] << 16) + x[:, 1]
-    for rows in [[0, 1, 2]] if not taps[0] else [[0], [1], [2]]:
+    groups = dict(depthwise_planes._GROUPS)[int(taps[0])]
+    order = [row for group in groups for row in group]
+    for number, group in enumerate(groups):
         t, u = (
-            _wrapped(sum(int(words[k][r]) * int(taps[1 + 2 * r + k]) for r in rows) + int(taps[7 + 2 * rows[0] + k]))
+            _wrapped(
+                sum(int(words[k][row]) * int(taps[1 + 2 * order.index(row) + k]) for row in group)
+                + int(taps[7 + 2 * number + k])
+            )
             for k in range(2)
         )
         if stride == 1:
@@ -89,12 +94,19 @@ def test_the_sums_of_a_plane_never_mix(values: list[int], stride: int) -> None:
     spread = np.concatenate([weights[0], weights[0][:, :1]], axis=1)
     for x in [*_extremes(spread, 0, 255), *_extremes(np.roll(spread, 1, axis=1), 0, 255)]:
         outputs = [int((x[:, at : at + 3] * weights[0]).sum()) for at in range(2 if stride == 1 else 1)]
-        assert _plane(weights, taps[0], x, stride) == [y + int(added[0]) for y in outputs]
+        assert _plane(taps[0], x, stride) == [y + int(added[0]) for y in outputs]
 
 
-def test_three_rows_are_taken_together_as_far_as_they_fit() -> None:
-    apart = [bool(depthwise_planes._taps(np.full((1, 3, 3), size), 1)[0][0, 0]) for size in (42, 43, -42, -43)]
-    assert apart == [False, True, False, True]
+def test_as_many_rows_are_taken_together_as_fit() -> None:
+    rows = [
+        [[42] * 3] * 3,
+        [[43] * 3] * 3,
+        [[127] * 3, [1] * 3, [2] * 3],
+        [[2] * 3, [2] * 3, [-127] * 3],
+        [[65] * 3] * 3,
+    ]
+    weights = np.array(rows, dtype=np.int64)
+    assert depthwise_planes._taps(weights, 1)[0][:, 0].tolist() == [0, 2, 2, 4, 1]
 
 
 def _layer(multipliers: Ints, shifts: Ints, bias: Ints, zero: int, clamp: tuple[int, int]) -> Conv2D:

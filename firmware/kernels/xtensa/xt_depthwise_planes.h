@@ -30,32 +30,38 @@ typedef struct {
 } ft_xt_planes_memory;
 
 // Stores the pixels of `rows` rows of one channel, `count` in each.
-static FT_HOT __attribute__((unused, noinline)) void ft_xt_plane_store(const ft_xt_depthwise_planes *p,
-                                                                       const uint8_t *from, int32_t count,
-                                                                       int32_t rows, uint16_t *to) {
+FT_INLINE void ft_xt_plane_store(const ft_xt_depthwise_planes *p, const uint8_t *from, int32_t count,
+                                 int32_t rows, uint16_t *to) {
+    // Unknown to gcc, which would make it -128 and cut off the sign again.
+    uint32_t sign = 0x80;
+    __asm("" : "+r"(sign));
     const int32_t step = p->in_pixel, back = p->in_row - count * step, ahead = 2 * p->row_words - count;
     for (; rows; rows--, from += back, to += ahead) {
         int32_t left = count;
-        for (; left >= 4; left -= 4, to += 4) {
-            to[0] = *from ^ 0x80u;
-            from += step;
-            to[1] = *from ^ 0x80u;
-            from += step;
-            to[2] = *from ^ 0x80u;
-            from += step;
-            to[3] = *from ^ 0x80u;
-            from += step;
+        for (; left >= 4; left -= 4, from += 4 * step, to += 4) {
+            to[0] = (uint16_t)(from[0] ^ sign);
+            to[1] = (uint16_t)(from[step] ^ sign);
+            to[2] = (uint16_t)(from[2 * step] ^ sign);
+            to[3] = (uint16_t)(from[3 * step] ^ sign);
         }
-        for (; left; left--, from += step) {
-            *to++ = *from ^ 0x80u;
+        if (left & 2) {
+            to[0] = (uint16_t)(from[0] ^ sign);
+            to[1] = (uint16_t)(from[step] ^ sign);
+            from += 2 * step;
+            to += 2;
+        }
+        if (left & 1) {
+            *to++ = (uint16_t)(*from ^ sign);
+            from += step;
         }
     }
 }
 
 FT_INLINE void ft_xt_plane_fill(const ft_xt_depthwise_planes *p, uint16_t *to, int32_t rows) {
-    const uint16_t zero = (uint16_t)(p->in_zero + 128);
-    for (int32_t i = 0; i < 2 * p->row_words * rows; i++) {
-        to[i] = zero;
+    ft_xt_word *words = (ft_xt_word *)(void *)to;
+    const uint32_t zeros = (uint32_t)(p->in_zero + 128) * 0x10001u;
+    for (int32_t i = p->row_words * rows; i > 0; i--) {
+        *words++ = zeros;
     }
 }
 
@@ -65,12 +71,14 @@ FT_INLINE void ft_xt_plane_rows(const ft_xt_depthwise_planes *p, const int8_t *i
     const int32_t first = ft_clamp(-y, done, rows), last = ft_clamp(p->in_h - y, first, rows);
     const int32_t pitch = 2 * p->row_words;
     const int32_t count = ft_min(p->in_w, pitch - p->pad_left);
-    ft_xt_plane_fill(p, plane + done * pitch, first - done);
+    // Where there is one band, rows of padding are those of the channel before.
+    const int32_t again = !p->by_channel || p->band < p->out_h;
+    ft_xt_plane_fill(p, plane + done * pitch, again ? first - done : 0);
     if (last > first) {
         const int8_t *from = image + (y + first) * p->in_row;
         ft_xt_plane_store(p, (const uint8_t *)from, count, last - first, plane + first * pitch + p->pad_left);
     }
-    ft_xt_plane_fill(p, plane + last * pitch, rows - last);
+    ft_xt_plane_fill(p, plane + last * pitch, again ? rows - last : 0);
 }
 
 // One channel of the outputs of `rows` rows, the first of which is `y`. `kept` rows of inputs are those at
@@ -79,26 +87,31 @@ FT_INLINE void ft_xt_plane_band(const ft_xt_depthwise_planes *p, const ft_xt_tap
                                 const int32_t *constants, const int8_t *image, int32_t y, int32_t kept,
                                 int8_t *out, const ft_xt_planes_memory *memory) {
     const int32_t rows = ft_min(p->band, p->out_h - y);
-    const int32_t pitch = 2 * p->row_words;
-    for (int32_t i = 0; i < kept * pitch; i++) {
-        memory->plane[i] = memory->plane[p->band * pitch + i];
+    const ft_xt_word *last = (const ft_xt_word *)(const void *)(memory->plane + p->band * 2 * p->row_words);
+    ft_xt_word *first = (ft_xt_word *)(void *)memory->plane;
+    for (int32_t i = kept * p->row_words; i > 0; i--) {
+        *first++ = *last++;
     }
     ft_xt_plane_rows(p, image, y * p->stride - p->pad_top, (rows - 1) * p->stride + FT_XT_PLANE_ROWS, kept,
                      memory->plane);
     const ft_xt_plane plane = {(const uint32_t *)(const void *)memory->plane, p->row_words, rows,
                                p->row_words - 1, p->stride};
-    if (p->stride == 1) {
-        (taps->apart ? ft_xt_plane_apart_1 : ft_xt_plane_together_1)(&plane, taps, memory->sums);
-    } else {
-        (taps->apart ? ft_xt_plane_apart_2 : ft_xt_plane_together_2)(&plane, taps, memory->sums);
-    }
+    ft_xt_plane_sums(&plane, taps, memory->sums);
     ft_xt_line_constants own;
     ft_xt_line_load(&p->line, constants, &own);
     const int32_t *sums = memory->sums;
     const int32_t unused = p->stride == 1 ? 2 * (p->row_words - 1) - p->out_w : 0;
-    for (int32_t row = 0; row < rows; row++, sums += unused) {
-        int8_t *to = out + (y + row) * p->out_row;
-        for (int32_t x = 0; x < p->out_w; x++, to += p->out_pixel) {
+    // Rows that follow each other are as good as one.
+    const int32_t flat = unused == 0 && p->out_row == p->out_w * p->out_pixel;
+    const int32_t lines = flat ? 1 : rows, line = flat ? rows * p->out_w : p->out_w;
+    out += y * p->out_row;
+    for (int32_t row = 0; row < lines; row++, sums += unused, out += p->out_row) {
+        int8_t *to = out;
+        for (int32_t x = line >> 1; x > 0; x--, to += 2 * p->out_pixel, sums += 2) {
+            to[0] = ft_xt_line_output(&p->line, &own, sums[0]);
+            to[p->out_pixel] = ft_xt_line_output(&p->line, &own, sums[1]);
+        }
+        if (line & 1) {
             *to = ft_xt_line_output(&p->line, &own, *sums++);
         }
     }

@@ -20,9 +20,6 @@ typedef struct {
     int16_t unused;
 } ft_xt_fix;
 
-// Four bytes read at once.
-typedef uint32_t __attribute__((may_alias)) ft_xt_word;
-
 #if defined(__XTENSA__) && defined(__OPTIMIZE__)
 // Adds a chunk to each sum, in 14 registers; only what the LX106 and the LX6 have both is used.
 #define FT_XT_PAIR_FIRST(at)                                                        \
@@ -46,7 +43,6 @@ typedef uint32_t __attribute__((may_alias)) ft_xt_word;
     FT_XT_PAIR_FIRST(at)    \
     FT_XT_PAIR_NEXT(at + 8) \
     FT_XT_PAIR_UPPER(s0, a0) FT_XT_PAIR_UPPER(s1, a1) FT_XT_PAIR_UPPER(s2, b0) FT_XT_PAIR_UPPER(s3, b1)
-#define FT_XT_PAIR_STEP(bytes) "addi %[p], %[p], " #bytes "\n\taddi %[w], %[w], " #bytes "\n\t"
 #else
 // The upper halves of the chunks of one column and one channel, less one each.
 FT_INLINE int32_t ft_xt_uppers(const int32_t *column, const int32_t *weights, int32_t chunks) {
@@ -69,39 +65,90 @@ FT_INLINE int32_t ft_xt_uppers(const int32_t *column, const int32_t *weights, in
 
 // All tiles of two columns: sums[2 * c] and the next are those of channel c. `columns` holds the two columns'
 // words alternately, `weights` two channels'. At least one pair, and one chunk.
-FT_XT_PAIR_FUNCTION void ft_xt_pairs(const int32_t *columns, const int32_t *weights, int32_t chunks,
-                                     int32_t pairs, int32_t *sums) {
-    int32_t *const sums_end = sums + 4 * pairs;
 #if defined(__XTENSA__) && defined(__OPTIMIZE__)
-    // What has no register stays in memory. Loops end with BNEZ, whose reach is 2 KB.
-    const int32_t *const end = columns + 4 * (chunks & ~3);
-    const int32_t two = chunks & 2, one = chunks & 1;
-    int32_t s0, s1, s2, s3, a0, a1, b0, b1, x, y, v, t;
-    const int32_t *at;
-    __asm volatile(
-        "1:\tl32i %[p], %[columns]\n\tl32i %[t], %[end]\n\t"
-        "movi %[s0], 0\n\tmovi %[s1], 0\n\tmovi %[s2], 0\n\tmovi %[s3], 0\n\t"
-        "sub %[t], %[t], %[p]\n\tbeqz %[t], 3f\n"
-        "2:\t" FT_XT_CHUNK(0) FT_XT_CHUNK(16) FT_XT_CHUNK(32) FT_XT_CHUNK(48) FT_XT_PAIR_STEP(64)
-        "l32i %[t], %[end]\n\tsub %[t], %[t], %[p]\n\tbnez %[t], 2b\n"
-        "3:\tl32i %[t], %[two]\n\tbeqz %[t], 4f\n\t" FT_XT_CHUNK(0) FT_XT_CHUNK(16) FT_XT_PAIR_STEP(32)
-        "\n4:\tl32i %[t], %[one]\n\tbeqz %[t], 5f\n\t" FT_XT_CHUNK(0) "addi %[w], %[w], 16\n"
-        "5:\tl32i %[x], %[sums]\n\tl32i %[y], %[sums_end]\n\t"
-        "s32i %[s0], %[x], 0\n\ts32i %[s2], %[x], 4\n\ts32i %[s1], %[x], 8\n\ts32i %[s3], %[x], 12\n\t"
-        "addi %[x], %[x], 16\n\ts32i %[x], %[sums]\n\tsub %[y], %[y], %[x]\n\tbnez %[y], 1b"
-        : [w] "+&r"(weights), [sums] "+m"(sums), [p] "=&r"(at), [s0] "=&r"(s0), [s1] "=&r"(s1), [s2] "=&r"(s2),
-          [s3] "=&r"(s3), [a0] "=&r"(a0), [a1] "=&r"(a1), [b0] "=&r"(b0), [b1] "=&r"(b1), [x] "=&r"(x),
-          [y] "=&r"(y), [v] "=&r"(v), [t] "=&r"(t)
-        : [columns] "m"(columns), [end] "m"(end), [two] "m"(two), [one] "m"(one), [sums_end] "m"(sums_end)
-        : "memory");
+#define FT_XT_CHUNKS_0 ""
+#define FT_XT_CHUNKS_1 FT_XT_CHUNK(0) "addi %[w], %[w], 16\n\t"
+#define FT_XT_CHUNKS_2 FT_XT_CHUNK(0) FT_XT_CHUNK(16) "addi %[w], %[w], 32\n\t"
+#define FT_XT_CHUNKS_3 FT_XT_CHUNK(0) FT_XT_CHUNK(16) FT_XT_CHUNK(32) "addi %[w], %[w], 48\n\t"
+#define FT_XT_CHUNKS_4(at) FT_XT_CHUNK(at) FT_XT_CHUNK(at + 16) FT_XT_CHUNK(at + 32) FT_XT_CHUNK(at + 48)
+#define FT_XT_CHUNKS_UNTIL_END "l32i %[t], %[end]\n\tsub %[t], %[t], %[p]\n\tbnez %[t], 2b\n\t"
+#define FT_XT_CHUNKS_FOURS \
+    "2:\t" FT_XT_CHUNKS_4(0) "addi %[p], %[p], 64\n\taddi %[w], %[w], 64\n\t" FT_XT_CHUNKS_UNTIL_END
+#define FT_XT_CHUNKS_SIXTEENS                                       \
+    "2:\t" FT_XT_CHUNKS_4(0) FT_XT_CHUNKS_4(64) FT_XT_CHUNKS_4(128) \
+        FT_XT_CHUNKS_4(192) "addmi %[p], %[p], 256\n\taddmi %[w], %[w], 256\n\t" FT_XT_CHUNKS_UNTIL_END
+// For each remainder of the number of chunks by four. What has no register stays in memory, and loops end
+// with BNEZ, whose reach is 2 KB.
+#define FT_XT_PAIRS(name, MANY, REST)                                                               \
+    FT_XT_PAIR_FUNCTION void name(const int32_t *columns, const int32_t *weights, int32_t chunks,   \
+                                  int32_t pairs, int32_t *sums) {                                   \
+        int32_t *const sums_end = sums + 4 * pairs;                                                 \
+        const int32_t *const end = columns + 4 * (chunks & ~3);                                     \
+        const int32_t *at;                                                                          \
+        int32_t s0, s1, s2, s3, a0, a1, b0, b1, x, y, v, t;                                         \
+        __asm volatile(                                                                             \
+            "1:\tl32i %[p], %[columns]\n\t"                                                         \
+            "movi %[s0], 0\n\tmovi %[s1], 0\n\tmovi %[s2], 0\n\tmovi %[s3], 0\n\t" MANY REST        \
+            "l32i %[x], %[sums]\n\tl32i %[y], %[sums_end]\n\ts32i %[s0], %[x], 0\n\t"               \
+            "s32i %[s2], %[x], 4\n\ts32i %[s1], %[x], 8\n\ts32i %[s3], %[x], 12\n\t"                \
+            "addi %[x], %[x], 16\n\ts32i %[x], %[sums]\n\tsub %[y], %[y], %[x]\n\t"                 \
+            "bnez %[y], 1b"                                                                         \
+            : [w] "+&r"(weights), [sums] "+m"(sums), [p] "=&r"(at), [s0] "=&r"(s0), [s1] "=&r"(s1), \
+              [s2] "=&r"(s2), [s3] "=&r"(s3), [a0] "=&r"(a0), [a1] "=&r"(a1), [b0] "=&r"(b0),       \
+              [b1] "=&r"(b1), [x] "=&r"(x), [y] "=&r"(y), [v] "=&r"(v), [t] "=&r"(t)                \
+            : [columns] "m"(columns), [end] "m"(end), [sums_end] "m"(sums_end)                      \
+            : "memory");                                                                            \
+    }
 #else
-    for (; sums != sums_end; sums += 4, weights += 4 * chunks) {
-        sums[0] = ft_xt_uppers(columns, weights, chunks);
-        sums[1] = ft_xt_uppers(columns + 1, weights, chunks);
-        sums[2] = ft_xt_uppers(columns, weights + 1, chunks);
-        sums[3] = ft_xt_uppers(columns + 1, weights + 1, chunks);
+#define FT_XT_PAIRS(name, MANY, REST)                                                             \
+    FT_XT_PAIR_FUNCTION void name(const int32_t *columns, const int32_t *weights, int32_t chunks, \
+                                  int32_t pairs, int32_t *sums) {                                 \
+        for (; pairs; pairs--, sums += 4, weights += 4 * chunks) {                                \
+            sums[0] = ft_xt_uppers(columns, weights, chunks);                                     \
+            sums[1] = ft_xt_uppers(columns + 1, weights, chunks);                                 \
+            sums[2] = ft_xt_uppers(columns, weights + 1, chunks);                                 \
+            sums[3] = ft_xt_uppers(columns + 1, weights + 1, chunks);                             \
+        }                                                                                         \
     }
 #endif
+
+FT_XT_PAIRS(ft_xt_pairs_1, "", FT_XT_CHUNKS_1)
+FT_XT_PAIRS(ft_xt_pairs_2, "", FT_XT_CHUNKS_2)
+FT_XT_PAIRS(ft_xt_pairs_3, "", FT_XT_CHUNKS_3)
+FT_XT_PAIRS(ft_xt_pairs_fours_0, FT_XT_CHUNKS_FOURS, FT_XT_CHUNKS_0)
+FT_XT_PAIRS(ft_xt_pairs_fours_1, FT_XT_CHUNKS_FOURS, FT_XT_CHUNKS_1)
+FT_XT_PAIRS(ft_xt_pairs_fours_2, FT_XT_CHUNKS_FOURS, FT_XT_CHUNKS_2)
+FT_XT_PAIRS(ft_xt_pairs_fours_3, FT_XT_CHUNKS_FOURS, FT_XT_CHUNKS_3)
+FT_XT_PAIRS(ft_xt_pairs_sixteens, FT_XT_CHUNKS_SIXTEENS, FT_XT_CHUNKS_0)
+
+FT_INLINE void ft_xt_pairs(const int32_t *columns, const int32_t *weights, int32_t chunks, int32_t pairs,
+                           int32_t *sums) {
+    switch (chunks < 4 ? chunks : chunks % 16 == 0 ? 0 : 4 + chunks % 4) {
+        case 0:
+            ft_xt_pairs_sixteens(columns, weights, chunks, pairs, sums);
+            break;
+        case 1:
+            ft_xt_pairs_1(columns, weights, chunks, pairs, sums);
+            break;
+        case 2:
+            ft_xt_pairs_2(columns, weights, chunks, pairs, sums);
+            break;
+        case 3:
+            ft_xt_pairs_3(columns, weights, chunks, pairs, sums);
+            break;
+        case 4:
+            ft_xt_pairs_fours_0(columns, weights, chunks, pairs, sums);
+            break;
+        case 5:
+            ft_xt_pairs_fours_1(columns, weights, chunks, pairs, sums);
+            break;
+        case 6:
+            ft_xt_pairs_fours_2(columns, weights, chunks, pairs, sums);
+            break;
+        default:
+            ft_xt_pairs_fours_3(columns, weights, chunks, pairs, sums);
+            break;
+    }
 }
 
 #endif

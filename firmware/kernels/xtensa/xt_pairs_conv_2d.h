@@ -7,131 +7,7 @@
 #ifndef FT_XT_PAIRS_CONV_2D_H
 #define FT_XT_PAIRS_CONV_2D_H
 
-#include "xt_line.h"
-#include "xt_pairs.h"
-
-typedef struct {
-    int32_t batches;
-    int32_t in_h, in_w, in_c;
-    int32_t out_h, out_w, out_c;  // of the convolution, before pooling
-    int32_t k_h, k_w;
-    int32_t stride_h, stride_w, dilation_h, dilation_w;
-    int32_t pad_top, pad_left;
-    int32_t pooled_h, pooled_w;
-    int32_t pool_h, pool_w, pool_stride_h, pool_stride_w, pool_top, pool_left;  // pool_h 0: no pooling
-    int32_t in_zero;
-    int32_t chunks;  // of a column; its words are twice as many
-    int32_t pairs;   // of output channels
-    int32_t fixes;   // their number
-    ft_xt_line line;
-} ft_xt_pairs_conv_2d;
-
-// The working memory: 16-byte aligned parts of it.
-typedef struct {
-    int32_t *columns;  // [words][2], for each pair of columns
-    int32_t *sums;     // [2 * pairs channels][2 columns]
-    uint8_t *line;     // one window as bytes
-} ft_xt_pairs_memory;
-
-// Four bytes at a time to two words of a column.
-static FT_HOT __attribute__((unused, noinline)) int32_t *ft_xt_pairs_convert(const ft_xt_word *from,
-                                                                             int32_t quads, int32_t *to) {
-    for (; quads; quads--, to += 4) {
-        // Values plus 128 have no sign to extend.
-        const uint32_t four = *from++ ^ 0x80808080u;
-        to[0] = (int32_t)((four & 0xFF00FFu) - 0x800080u);
-        to[2] = (int32_t)((four >> 8 & 0xFF00FFu) - 0x800080u);
-    }
-    return to;
-}
-
-FT_INLINE int32_t *ft_xt_pairs_pad(int32_t *to, int32_t value, int32_t quads) {
-    const int32_t word = (int32_t)((uint32_t)value * 0x10001u);
-    for (; quads > 0; quads--, to += 4) {
-        to[0] = word;
-        to[2] = word;
-    }
-    return to;
-}
-
-// The window at (y, x) where its rows consist of whole words.
-FT_INLINE void ft_xt_pairs_words(const ft_xt_pairs_conv_2d *p, const int8_t *image, int32_t y, int32_t x,
-                                 int32_t *to) {
-    const int32_t quads = p->in_c >> 2;
-    const int32_t left = ft_clamp(-x, 0, p->k_w);
-    const int32_t right = ft_clamp(p->in_w - x, left, p->k_w);
-    for (int32_t ky = 0; ky < p->k_h; ky++, y += p->dilation_h) {
-        if (y < 0 || y >= p->in_h) {
-            to = ft_xt_pairs_pad(to, p->in_zero, p->k_w * quads);
-            continue;
-        }
-        const ft_xt_word *row = (const ft_xt_word *)(const void *)image + y * p->in_w * quads;
-        to = ft_xt_pairs_pad(to, p->in_zero, left * quads);
-        to = ft_xt_pairs_convert(row + (x + left) * quads, (right - left) * quads, to);
-        to = ft_xt_pairs_pad(to, p->in_zero, (p->k_w - right) * quads);
-    }
-}
-
-FT_INLINE uint8_t *ft_xt_pairs_fill(uint8_t *to, int32_t value, int32_t count) {
-    for (; count > 0; count--) {
-        *to++ = (uint8_t)value;
-    }
-    return to;
-}
-
-FT_INLINE uint8_t *ft_xt_pairs_copy(uint8_t *to, const uint8_t *from, int32_t count) {
-    for (; count >= 4; count -= 4, from += 4, to += 4) {
-        const uint8_t a = from[0], b = from[1], c = from[2], d = from[3];
-        to[0] = a;
-        to[1] = b;
-        to[2] = c;
-        to[3] = d;
-    }
-    for (; count > 0; count--) {
-        *to++ = *from++;
-    }
-    return to;
-}
-
-// One row of a window whose first tap lies at column x, as bytes.
-FT_INLINE uint8_t *ft_xt_pairs_row(const ft_xt_pairs_conv_2d *p, const uint8_t *row, int32_t x, uint8_t *to) {
-    if (p->dilation_w == 1) {
-        const int32_t left = ft_clamp(-x, 0, p->k_w);
-        const int32_t right = ft_clamp(p->in_w - x, left, p->k_w);
-        to = ft_xt_pairs_fill(to, p->in_zero, left * p->in_c);
-        to = ft_xt_pairs_copy(to, row + (x + left) * p->in_c, (right - left) * p->in_c);
-        return ft_xt_pairs_fill(to, p->in_zero, (p->k_w - right) * p->in_c);
-    }
-    for (int32_t kx = 0; kx < p->k_w; kx++, x += p->dilation_w) {
-        to = x < 0 || x >= p->in_w ? ft_xt_pairs_fill(to, p->in_zero, p->in_c)
-                                   : ft_xt_pairs_copy(to, row + x * p->in_c, p->in_c);
-    }
-    return to;
-}
-
-// Copies the window of output pixel (oy, ox) into a column. Weights beyond it are zero.
-static FT_HOT __attribute__((unused, noinline)) void ft_xt_pairs_window(const ft_xt_pairs_conv_2d *p,
-                                                                        const int8_t *image, int32_t oy,
-                                                                        int32_t ox,
-                                                                        const ft_xt_pairs_memory *memory,
-                                                                        int32_t *to) {
-    const int32_t x = ox * p->stride_w - p->pad_left;
-    int32_t y = oy * p->stride_h - p->pad_top;
-    if (p->in_c % 4 == 0 && p->dilation_w == 1 && ((uintptr_t)image & 3) == 0) {
-        ft_xt_pairs_words(p, image, y, x, to);
-        return;
-    }
-    uint8_t *line = memory->line;
-    for (int32_t ky = 0; ky < p->k_h; ky++, y += p->dilation_h) {
-        if (y < 0 || y >= p->in_h) {
-            line = ft_xt_pairs_fill(line, p->in_zero, p->k_w * p->in_c);
-        } else {
-            line = ft_xt_pairs_row(p, (const uint8_t *)image + y * p->in_w * p->in_c, x, line);
-        }
-    }
-    const int32_t quads = (p->k_h * p->k_w * p->in_c + 3) >> 2;
-    ft_xt_pairs_convert((const ft_xt_word *)(const void *)memory->line, quads, to);
-}
+#include "xt_pairs_window.h"
 
 // The sums of all channels for a pair of columns.
 FT_INLINE void ft_xt_pairs_sums(const ft_xt_pairs_conv_2d *p, const int32_t *w, const ft_xt_fix *fix,
@@ -143,17 +19,51 @@ FT_INLINE void ft_xt_pairs_sums(const ft_xt_pairs_conv_2d *p, const int32_t *w, 
     }
 }
 
-// Outputs of one or two pixels.
-FT_INLINE void ft_xt_pairs_outputs(const ft_xt_pairs_conv_2d *p, const int32_t *constants,
+// One channel of one or two pixels.
+FT_INLINE void ft_xt_pairs_channel(const ft_xt_pairs_conv_2d *p, const int32_t *constants,
                                    const int32_t *sums, int8_t *first, int8_t *second) {
-    const int32_t words = ft_xt_line_words(&p->line);
-    for (int32_t c = 0; c < p->out_c; c++, constants += words, sums += FT_XT_PAIR) {
-        ft_xt_line_constants own;
-        ft_xt_line_load(&p->line, constants, &own);
-        first[c] = ft_xt_line_output(&p->line, &own, sums[0]);
-        if (second) {
-            second[c] = ft_xt_line_output(&p->line, &own, sums[1]);
+    ft_xt_line_constants own;
+    ft_xt_line_load(&p->line, constants, &own);
+    *first = ft_xt_line_output(&p->line, &own, sums[0]);
+    if (second) {
+        *second = ft_xt_line_output(&p->line, &own, sums[1]);
+    }
+}
+
+// All channels of one or two pixels.
+FT_INLINE void ft_xt_pairs_outputs(const ft_xt_pairs_conv_2d *p, const int32_t *constants,
+                                   const int32_t *sums, int8_t *out, int32_t both) {
+    const int32_t words = ft_xt_line_words(&p->line), next = p->out_c;
+    for (int32_t c = p->out_c >> 1; c > 0; c--, constants += 2 * words, sums += 2 * FT_XT_PAIR, out += 2) {
+        ft_xt_pairs_channel(p, constants, sums, out, both ? out + next : (int8_t *)0);
+        ft_xt_pairs_channel(p, constants + words, sums + FT_XT_PAIR, out + 1,
+                            both ? out + 1 + next : (int8_t *)0);
+    }
+    if (p->out_c & 1) {
+        ft_xt_pairs_channel(p, constants, sums, out, both ? out + next : (int8_t *)0);
+    }
+}
+
+// Whether every pixel is its own window, and of whole words.
+FT_INLINE int32_t ft_xt_pairs_flat(const ft_xt_pairs_conv_2d *p, const int8_t *in) {
+    return p->k_h == 1 && p->k_w == 1 && p->stride_h == 1 && p->stride_w == 1 && p->out_h == p->in_h &&
+           p->out_w == p->in_w && p->pad_top == 0 && p->pad_left == 0 && p->in_c % 4 == 0 &&
+           ((uintptr_t)in & 3) == 0;
+}
+
+FT_INLINE void ft_xt_pairs_pixels(const ft_xt_pairs_conv_2d *p, const int32_t *w, const int32_t *constants,
+                                  const ft_xt_fix *fixes, const int8_t *in, int8_t *out,
+                                  const ft_xt_pairs_memory *memory) {
+    int32_t left = p->batches * p->in_h * p->in_w;
+    for (; left > 0; left -= FT_XT_PAIR, in += FT_XT_PAIR * p->in_c, out += FT_XT_PAIR * p->out_c) {
+        const ft_xt_word *from = (const ft_xt_word *)(const void *)in;
+        if (left == 1) {
+            ft_xt_pairs_convert(from, p->chunks, memory->columns);
+        } else {
+            ft_xt_pairs_both(from, p->chunks, memory->columns);
         }
+        ft_xt_pairs_sums(p, w, fixes, memory->columns, memory->sums);
+        ft_xt_pairs_outputs(p, constants, memory->sums, out, left > 1);
     }
 }
 
@@ -167,7 +77,7 @@ FT_INLINE void ft_xt_pairs_unpooled(const ft_xt_pairs_conv_2d *p, const int32_t 
                 ft_xt_pairs_window(p, in, oy, ox, memory, memory->columns + waiting);
                 if (++waiting == FT_XT_PAIR) {
                     ft_xt_pairs_sums(p, w, fixes, memory->columns, memory->sums);
-                    ft_xt_pairs_outputs(p, constants, memory->sums, out, out + p->out_c);
+                    ft_xt_pairs_outputs(p, constants, memory->sums, out, 1);
                     out += FT_XT_PAIR * p->out_c;
                     waiting = 0;
                 }
@@ -176,7 +86,7 @@ FT_INLINE void ft_xt_pairs_unpooled(const ft_xt_pairs_conv_2d *p, const int32_t 
     }
     if (waiting) {
         ft_xt_pairs_sums(p, w, fixes, memory->columns, memory->sums);
-        ft_xt_pairs_outputs(p, constants, memory->sums, out, (int8_t *)0);
+        ft_xt_pairs_outputs(p, constants, memory->sums, out, 0);
     }
 }
 
@@ -217,7 +127,7 @@ FT_INLINE void ft_xt_pairs_pooled(const ft_xt_pairs_conv_2d *p, const int32_t *w
             best[c] = n ? ft_max(best[c], larger) : larger;
         }
     }
-    ft_xt_pairs_outputs(p, constants, best, out, (int8_t *)0);
+    ft_xt_pairs_outputs(p, constants, best, out, 0);
 }
 
 FT_KERNEL void ft_xt_pairs_conv_2d_s8(const ft_xt_pairs_conv_2d *p, const int32_t *w,
@@ -229,6 +139,10 @@ FT_KERNEL void ft_xt_pairs_conv_2d_s8(const ft_xt_pairs_conv_2d *p, const int32_
     const int32_t columns = p->pool_h ? (p->pool_h * p->pool_w + 1) & ~1 : FT_XT_PAIR;
     memory.line = (uint8_t *)(memory.columns + columns * 2 * p->chunks);
     const ft_xt_fix *fix = (const ft_xt_fix *)fixes;
+    if (p->pool_h == 0 && ft_xt_pairs_flat(p, in)) {
+        ft_xt_pairs_pixels(p, w, constants, fix, in, out, &memory);
+        return;
+    }
     if (p->pool_h == 0) {
         ft_xt_pairs_unpooled(p, w, constants, fix, in, out, &memory);
         return;

@@ -13,11 +13,20 @@
 
 enum { FT_XT_PLANE_ROWS = 3 };
 
+// Which rows' sums are taken together: all, none, or all but one.
+typedef enum {
+    FT_XT_PLANE_TOGETHER,
+    FT_XT_PLANE_APART,
+    FT_XT_PLANE_BUT_FIRST,
+    FT_XT_PLANE_BUT_SECOND,
+    FT_XT_PLANE_BUT_THIRD
+} ft_xt_plane_apart;
+
 // One channel's constants.
 typedef struct {
-    int32_t apart;       // whether each row's sums are taken on their own
-    int32_t weights[6];  // two words for each row
-    int32_t offsets[6];  // of the sums of these words; where the rows are not apart, the first two
+    int32_t apart;       // an ft_xt_plane_apart
+    int32_t weights[6];  // two words for each row, the row on its own last
+    int32_t offsets[6];  // of the two sums of all rows, or of those together and the last, or of each row
 } ft_xt_taps;
 
 // Where rows of outputs, `entries` each (of two outputs at a stride of 1, else of one), find their words.
@@ -60,6 +69,27 @@ typedef struct {
     FT_XT_PLANE_NEXT(w3)           \
     FT_XT_PLANE_LOAD(2, at + 4)    \
     FT_XT_PLANE_NEXT(w5) FT_XT_PLANE_OFFSET(1) FT_XT_PLANE_ADD(z, y) FT_XT_PLANE_STORE_2(at)
+#define FT_XT_PLANE_TWO_1(at)                                                                             \
+    FT_XT_PLANE_TURNED(0, at)                                                                             \
+    FT_XT_PLANE_FIRST(w0)                                                                                 \
+    FT_XT_PLANE_TURNED(1, at)                                                                             \
+    FT_XT_PLANE_NEXT(w2)                                                                                  \
+    FT_XT_PLANE_OFFSET(0)                                                                                 \
+    FT_XT_PLANE_SET(y, z) FT_XT_PLANE_LOAD(0, at + 4) FT_XT_PLANE_FIRST(w1) FT_XT_PLANE_LOAD(1, at + 4)   \
+        FT_XT_PLANE_NEXT(w3) FT_XT_PLANE_OFFSET(1) FT_XT_PLANE_ADD(z, y) FT_XT_PLANE_TURNED(2, at)        \
+            FT_XT_PLANE_FIRST(w4) FT_XT_PLANE_OFFSET(2) FT_XT_PLANE_ADD(y, z) FT_XT_PLANE_LOAD(2, at + 4) \
+                FT_XT_PLANE_FIRST(w5) FT_XT_PLANE_OFFSET(3) FT_XT_PLANE_ADD(z, y) FT_XT_PLANE_STORE_2(at)
+#define FT_XT_PLANE_TWO_2(at)                                                                               \
+    FT_XT_PLANE_LOAD(0, at)                                                                                 \
+    FT_XT_PLANE_FIRST(w0)                                                                                   \
+    FT_XT_PLANE_LOAD(1, at)                                                                                 \
+    FT_XT_PLANE_NEXT(w2)                                                                                    \
+    FT_XT_PLANE_OFFSET(0)                                                                                   \
+    "srai %[y], %[t], 16\n\t" FT_XT_PLANE_LOAD(0, at + 4) FT_XT_PLANE_FIRST(w1) FT_XT_PLANE_LOAD(1, at + 4) \
+        FT_XT_PLANE_NEXT(w3) FT_XT_PLANE_OFFSET(1) FT_XT_PLANE_UPPER FT_XT_PLANE_LOAD(2, at)                \
+            FT_XT_PLANE_FIRST(w4) FT_XT_PLANE_OFFSET(2) FT_XT_PLANE_UPPER FT_XT_PLANE_LOAD(2, at + 4)       \
+                FT_XT_PLANE_FIRST(w5) FT_XT_PLANE_OFFSET(3) FT_XT_PLANE_UPPER                               \
+                FT_XT_PLANE_STORE_1(at)
 #define FT_XT_PLANE_APART_1(at) \
     FT_XT_PLANE_TURNED(0, at)   \
     FT_XT_PLANE_FIRST(w0)       \
@@ -117,8 +147,8 @@ typedef struct {
         "2:\t" ENTRY(0) ENTRY(4) FT_XT_PLANE_POINTERS(                                                     \
             8) "addi %[s], %[s], 2*" #bytes                                                                \
                "\n\tl32i %[x], %[stop]\n\tsub %[x], %[x], %[s]\n\tbnez %[x], 2b\n"                         \
-               "3:\tl32i %[x], %[one]\n\tbeqz %[x], 4f\n\t" ENTRY(0) FT_XT_PLANE_POINTERS(                 \
-                   4) "addi %[s], %[s], " #bytes                                                           \
+               "3:\tl32i %[x], %[one]\n\tbeqz %[x], 4f\n\t" ENTRY(                                         \
+                   0) "addi %[s], %[s], " #bytes                                                           \
                       "\n"                                                                                 \
                       "4:\tl32i %[x], %[skip]\n\tadd %[p0], %[p0], %[x]\n\tadd %[p1], %[p1], %[x]\n\t"     \
                       "add %[p2], %[p2], %[x]\n\tl32i %[x], %[rows]\n\taddi %[x], %[x], -1\n\ts32i %[x], " \
@@ -136,17 +166,16 @@ FT_INLINE uint32_t ft_xt_plane_turned(uint32_t word) {
     return word >> 16 | word << 16;
 }
 
-// One entry whose words are `at` further on: adds what `first` to `last` of the rows give.
-FT_INLINE void ft_xt_plane_chunk(const ft_xt_plane *p, const uint32_t *at, const ft_xt_taps *taps,
-                                 int32_t first, int32_t last, int32_t *y, int32_t *z) {
-    uint32_t t = 0, u = 0;
+// One entry whose words are at `at`: adds what rows `first` to `last` give, with these offsets.
+FT_INLINE void ft_xt_plane_chunk(const ft_xt_plane *p, const uint32_t *const *at, const ft_xt_taps *taps,
+                                 int32_t first, int32_t last, const int32_t *offsets, int32_t *y,
+                                 int32_t *z) {
+    uint32_t t = (uint32_t)offsets[0], u = (uint32_t)offsets[1];
     for (int32_t row = first; row < last; row++) {
-        const uint32_t word = at[row * p->row_words];
+        const uint32_t word = at[row][0];
         t += (p->stride == 1 ? ft_xt_plane_turned(word) : word) * (uint32_t)taps->weights[2 * row];
-        u += at[row * p->row_words + 1] * (uint32_t)taps->weights[2 * row + 1];
+        u += at[row][1] * (uint32_t)taps->weights[2 * row + 1];
     }
-    t += (uint32_t)taps->offsets[2 * first];
-    u += (uint32_t)taps->offsets[2 * first + 1];
     if (p->stride == 1) {
         *y += ((int32_t)t >> 16) + (int32_t)(u & 0xFFFF);
         *z += ((int32_t)u >> 16) + (int32_t)(t & 0xFFFF);
@@ -163,38 +192,70 @@ FT_INLINE void ft_xt_plane_chunk(const ft_xt_plane *p, const uint32_t *at, const
     static FT_HOT __attribute__((unused, noinline, optimize("omit-frame-pointer", "no-stack-protector")))
 #endif
 
+// The row that comes as number 0, 1 or 2.
+FT_INLINE const uint32_t *ft_xt_plane_row(const ft_xt_plane *p, const ft_xt_taps *taps, int32_t number) {
+    const int32_t alone = taps->apart - FT_XT_PLANE_BUT_FIRST;
+    const int32_t row = alone < 0 ? number : number == 2 ? alone : number + (number >= alone);
+    return p->plane + row * p->row_words;
+}
+
 // Writes two sums (stride 1) or one for each entry.
 #if defined(__XTENSA__) && defined(__OPTIMIZE__)
-#define FT_XT_PLANE_SUMS(name, ENTRY, bytes)                                                      \
+#define FT_XT_PLANE_SUMS(name, ENTRY, bytes, together)                                            \
     FT_XT_PLANE_FUNCTION void name(const ft_xt_plane *p, const ft_xt_taps *taps, int32_t *sums) { \
-        const uint32_t *p0 = p->plane, *p1 = p0 + p->row_words, *p2 = p1 + p->row_words;          \
+        const uint32_t *p0 = ft_xt_plane_row(p, taps, 0), *p1 = ft_xt_plane_row(p, taps, 1);      \
+        const uint32_t *p2 = ft_xt_plane_row(p, taps, 2);                                         \
         const int32_t twos = (p->entries >> 1) * 2 * bytes, one = p->entries & 1;                 \
-        const int32_t skip = 4 * (p->stride * p->row_words - p->entries);                         \
+        const int32_t skip = 4 * (p->stride * p->row_words - p->entries + one);                   \
         const int32_t k[6] = {taps->offsets[0], taps->offsets[1], taps->offsets[2],               \
                               taps->offsets[3], taps->offsets[4], taps->offsets[5]};              \
         int32_t rows = p->rows, stop, t, x, y, z;                                                 \
         FT_XT_PLANE_ASM(ENTRY, bytes);                                                            \
     }
 #else
-#define FT_XT_PLANE_SUMS(name, ENTRY, bytes)                                                           \
-    FT_XT_PLANE_FUNCTION void name(const ft_xt_plane *p, const ft_xt_taps *taps, int32_t *sums) {      \
-        for (int32_t row = 0; row < p->rows; row++) {                                                  \
-            const uint32_t *at = p->plane + row * p->stride * p->row_words;                            \
-            for (int32_t i = 0; i < p->entries; i++, at++, sums += bytes / 4) {                        \
-                int32_t y = 0, z = 0;                                                                  \
-                for (int32_t r = 0; r < FT_XT_PLANE_ROWS; r += taps->apart ? 1 : FT_XT_PLANE_ROWS) {   \
-                    ft_xt_plane_chunk(p, at, taps, r, taps->apart ? r + 1 : FT_XT_PLANE_ROWS, &y, &z); \
-                }                                                                                      \
-                sums[0] = y;                                                                           \
-                sums[bytes / 4 - 1] = bytes == 8 ? z : y;                                              \
-            }                                                                                          \
-        }                                                                                              \
+#define FT_XT_PLANE_SUMS(name, ENTRY, bytes, together)                                            \
+    FT_XT_PLANE_FUNCTION void name(const ft_xt_plane *p, const ft_xt_taps *taps, int32_t *sums) { \
+        const uint32_t *at[3] = {ft_xt_plane_row(p, taps, 0), ft_xt_plane_row(p, taps, 1),        \
+                                 ft_xt_plane_row(p, taps, 2)};                                    \
+        for (int32_t row = 0; row < p->rows; row++) {                                             \
+            for (int32_t i = 0; i < p->entries; i++, sums += bytes / 4) {                         \
+                int32_t y = 0, z = 0;                                                             \
+                const int32_t *offsets = taps->offsets;                                           \
+                for (int32_t r = 0; r < FT_XT_PLANE_ROWS; offsets += 2) {                         \
+                    const int32_t last = r == 0 ? together : r + 1;                               \
+                    ft_xt_plane_chunk(p, at, taps, r, last, offsets, &y, &z);                     \
+                    r = last;                                                                     \
+                }                                                                                 \
+                sums[0] = y;                                                                      \
+                sums[bytes / 4 - 1] = bytes == 8 ? z : y;                                         \
+                at[0]++;                                                                          \
+                at[1]++;                                                                          \
+                at[2]++;                                                                          \
+            }                                                                                     \
+            for (int32_t r = 0; r < FT_XT_PLANE_ROWS; r++) {                                      \
+                at[r] += p->stride * p->row_words - p->entries;                                   \
+            }                                                                                     \
+        }                                                                                         \
     }
 #endif
 
-FT_XT_PLANE_SUMS(ft_xt_plane_together_1, FT_XT_PLANE_TOGETHER_1, 8)
-FT_XT_PLANE_SUMS(ft_xt_plane_apart_1, FT_XT_PLANE_APART_1, 8)
-FT_XT_PLANE_SUMS(ft_xt_plane_together_2, FT_XT_PLANE_TOGETHER_2, 4)
-FT_XT_PLANE_SUMS(ft_xt_plane_apart_2, FT_XT_PLANE_APART_2, 4)
+FT_XT_PLANE_SUMS(ft_xt_plane_together_1, FT_XT_PLANE_TOGETHER_1, 8, 3)
+FT_XT_PLANE_SUMS(ft_xt_plane_two_1, FT_XT_PLANE_TWO_1, 8, 2)
+FT_XT_PLANE_SUMS(ft_xt_plane_apart_1, FT_XT_PLANE_APART_1, 8, 1)
+FT_XT_PLANE_SUMS(ft_xt_plane_together_2, FT_XT_PLANE_TOGETHER_2, 4, 3)
+FT_XT_PLANE_SUMS(ft_xt_plane_two_2, FT_XT_PLANE_TWO_2, 4, 2)
+FT_XT_PLANE_SUMS(ft_xt_plane_apart_2, FT_XT_PLANE_APART_2, 4, 1)
+
+FT_INLINE void ft_xt_plane_sums(const ft_xt_plane *p, const ft_xt_taps *taps, int32_t *sums) {
+    if (p->stride == 1) {
+        (taps->apart == FT_XT_PLANE_TOGETHER ? ft_xt_plane_together_1
+         : taps->apart == FT_XT_PLANE_APART  ? ft_xt_plane_apart_1
+                                             : ft_xt_plane_two_1)(p, taps, sums);
+    } else {
+        (taps->apart == FT_XT_PLANE_TOGETHER ? ft_xt_plane_together_2
+         : taps->apart == FT_XT_PLANE_APART  ? ft_xt_plane_apart_2
+                                             : ft_xt_plane_two_2)(p, taps, sums);
+    }
+}
 
 #endif

@@ -5,6 +5,9 @@
 
 #include "arithmetic.h"
 
+// Several small numbers read or written at once.
+typedef uint32_t __attribute__((may_alias)) ft_xt_word;
+
 // Constants of one output channel. `rounding` is 2^(shift - 1) + zero * 2^shift, so that the last shift
 // rounds, and adds the output's zero point as well.
 typedef struct {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,17 @@ Ints = NDArray[np.int64]
 SCRATCH_BYTES = 4096
 """What a band may take, unless it needs more to have two rows."""
 
-BAND_IN_ORDER = 4
-"""Rows of a band where the output follows the input: an output may overwrite less the more they are."""
+BAND_BYTES, BAND_ROWS = 2304, 4
+"""Outputs of a band, or rows of them, where the output follows the input: it may overwrite less the more they are."""
+
+_GROUPS = (
+    (0, ([0, 1, 2],)),
+    (2, ([1, 2], [0])),
+    (3, ([0, 2], [1])),
+    (4, ([0, 1], [2])),
+    (1, ([0], [1], [2])),
+)
+"""An ``ft_xt_plane_apart``, and the rows that are taken together."""
 
 _HALF = 1 << 15
 
@@ -59,7 +69,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     if line is None:
         return None
     same = (layer.in_h, layer.in_w, shape.stride) == (layer.out_h, layer.out_w, 1)
-    band = _band(shape, same)
+    band = _band(shape, same, layer.out_c)
     plane_rows = (band - 1) * shape.stride + ROWS
     per_entry = 8 if shape.stride == 1 else 4
     return Kernel(
@@ -121,11 +131,11 @@ def _steps(layer: DepthwiseConv2D, shape: _Shape) -> dict[str, int | float | tup
     }
 
 
-def _band(shape: _Shape, same: bool) -> int:
+def _band(shape: _Shape, same: bool, channels: int) -> int:
     """Return the rows of a band: as many as have room, at least two, so that the rows kept do not overlap."""
     row = 4 * shape.stride * (shape.entries + 1) + 8 * shape.entries
     most = max(2, (SCRATCH_BYTES - 12 * (shape.entries + 1)) // row)
-    return min(shape.out_h, most if same else min(most, BAND_IN_ORDER))
+    return min(shape.out_h, most if same else min(most, max(BAND_ROWS, BAND_BYTES // (shape.out_w * channels))))
 
 
 def _chunk(weights: Ints, stride: int) -> tuple[NDArray[np.bool_], Ints, Ints]:
@@ -154,21 +164,34 @@ def _centre(weights: Ints) -> Ints:
     return rescaling.UNSIGNED * weights.sum(axis=1) // 2
 
 
+def _ways(
+    weights: Ints, stride: int
+) -> Iterator[tuple[int, tuple[list[int], ...], list[tuple[NDArray[np.bool_], Ints, Ints]]]]:
+    """Yield the ways to take a channel's rows together: ``ft_xt_plane_apart``, groups, and ``_chunk`` of each."""
+    for apart, groups in _GROUPS:
+        yield apart, groups, [_chunk(weights[None, group], stride) for group in groups]
+
+
 def _taps(weights: Ints, stride: int) -> tuple[NDArray[np.int32], Ints]:
-    """Return ``ft_xt_taps`` of each channel, and what its offsets add to its sums."""
-    w0, w1, w2 = (weights[:, :, i] for i in range(ROWS))
+    """Return ``ft_xt_taps`` of each channel, and what its offsets add to its sums: as many rows together as fit."""
+    rows, added = [], []
+    for channel in weights:
+        # Each row on its own, which comes last, always fits.
+        apart, groups, chunks = next(found for found in _ways(channel, stride) if all(fit[0] for fit, _, _ in found[2]))
+        order = [row for group in groups for row in group]
+        offsets = np.concatenate([found[0] for _, found, _ in chunks])
+        words = _words(channel[order], stride)
+        rows.append(np.concatenate([[apart], words, np.pad(offsets, (0, 2 * ROWS - len(offsets)))]))
+        added.append(sum(int(value[0]) for _, _, value in chunks))
+    taps = np.array(rows, dtype=np.int64)
+    return taps.astype(np.uint64).astype(np.uint32).astype(np.int32), np.array(added, dtype=np.int64)
+
+
+def _words(rows: Ints, stride: int) -> Ints:
+    """Return two words of each row [rows, 3]."""
+    w0, w1, w2 = rows.T
     pairs = ((w1, w0), (w1, w2)) if stride == 1 else ((w0, w1), (w2, np.zeros_like(w2)))
-    words = np.stack([(upper << 16) + lower for upper, lower in pairs], axis=2).reshape(-1, 2 * ROWS)
-    together, offsets, added = _chunk(weights, stride)
-    alone = [_chunk(weights[:, row : row + 1], stride) for row in range(ROWS)]
-    apart = np.concatenate([row[1] for row in alone], axis=1)
-    padded = np.concatenate([offsets, np.zeros_like(apart[:, 2:])], axis=1)
-    chosen = np.where(together[:, None], padded, apart)
-    added = np.where(together, added, sum(row[2] for row in alone))
-    # Two weights always fit.
-    assert all(bool(row[0].all()) for row in alone)
-    taps = np.concatenate([~together[:, None], words, chosen], axis=1)
-    return taps.astype(np.uint64).astype(np.uint32).astype(np.int32), added
+    return np.stack([(upper << 16) + lower for upper, lower in pairs], axis=1).reshape(-1)
 
 
 def _overlap(layer: DepthwiseConv2D, band: int) -> dict[int, int]:
