@@ -5,7 +5,7 @@ Two things are refitted on the way through the network, each layer on what those
 - the weights of layers that read folded channels, by ridge least squares, so that they compute what they did;
 - the statistics of BatchNorms that normalise folded channels. Synthetic images have other statistics than those that
   a network was trained on, so both networks run on them and only the *change* is applied to the stored statistics:
-  the difference of the means and the ratio of the variances. Where folding changed nothing, nothing is changed.
+  the difference of the means, in units of the deviation, and the ratio of the variances. Where folding changed nothing, nothing is changed.
 
 One pass of each network is enough.
 """
@@ -117,7 +117,7 @@ def _note_change(name: str, seen: dict[str, Any]) -> Any:
         if name not in seen:
             mean, variance = _statistics(arguments[0])
             ratio = (norm.running_var.double() + norm.eps) / (variance + norm.eps)
-            seen[name] = (norm.running_mean.double() - mean, ratio.log())
+            seen[name] = ((norm.running_mean.double() - mean) / (variance + norm.eps).sqrt(), ratio.log())
 
     return hook
 
@@ -131,6 +131,8 @@ def _follow(name: str, seen: dict[str, Any], mapping: Matrix) -> Any:
         shift, ratio = seen.pop(name)
         shift, ratio = matrix @ shift, (matrix.abs() / matrix.abs().sum(1, keepdim=True)) @ ratio
         mean, variance = _statistics(arguments[0])
+        # What varies less than before is off by less, too.
+        shift = shift * (variance + norm.eps).sqrt()
         new = ((variance + norm.eps) * ratio.exp() - norm.eps).clamp_min(0.0)
         replace(norm, "running_mean", (mean + shift).to(norm.running_mean.dtype))
         replace(norm, "running_var", new.to(norm.running_var.dtype))
