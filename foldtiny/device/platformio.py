@@ -16,6 +16,7 @@ from pathlib import Path
 from foldtiny import resources
 from foldtiny.errors import BuildError
 
+_PROJECT_FOLDERS = ("WORKSPACE", "BUILD", "LIBDEPS", "LIB", "INCLUDE", "SRC", "BOARDS", "DATA")
 _INSTALL = "install foldtiny again with: pip install --force-reinstall foldtiny"
 
 
@@ -46,6 +47,9 @@ def environment(core: Path | None, platforms: Path | None) -> dict[str, str]:
     }
     # SCons runs with this interpreter but must not see a caller's module path.
     variables.pop("PYTHONPATH", None)
+    # Nor may a project's folders lie elsewhere than its platformio.ini and foldtiny expect them.
+    for folder in _PROJECT_FOLDERS:
+        variables.pop(f"PLATFORMIO_{folder}_DIR", None)
     if core is not None:
         variables["PLATFORMIO_CORE_DIR"] = str(core)
     if platforms is not None:

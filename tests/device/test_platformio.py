@@ -66,6 +66,13 @@ def test_environment_keeps_off_the_network_and_the_users_folder(cache: Path) -> 
     assert "PLATFORMIO_CORE_DIR" not in platformio.environment(None, None)
 
 
+def test_a_users_folders_are_not_a_projects(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BUILD_DIR", "LIBDEPS_DIR", "WORKSPACE_DIR", "PACKAGES_DIR"):
+        monkeypatch.setenv(f"PLATFORMIO_{name}", "/elsewhere")
+    left = {name for name, value in platformio.environment(None, None).items() if value == "/elsewhere"}
+    assert left == {"PLATFORMIO_PACKAGES_DIR"}  # compilers may lie anywhere
+
+
 def test_missing_scons_is_explained(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(BuildError) as caught:
