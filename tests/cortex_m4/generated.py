@@ -85,6 +85,18 @@ def mobilenet_v1() -> bytes:
     return net.finish()
 
 
+def separable(seed: int) -> bytes:
+    """Return a small network of MobileNetV1's kind for a colour image of any size."""
+    rng = np.random.default_rng(seed)
+    height, width = (int(rng.integers(5, 40)) for _ in range(2))
+    net = _Net(seed, (1, height, width, 3))
+    net.convolution(3, int(rng.choice([4, 8, 12, 16])), 2)
+    for _ in range(3):
+        net.convolution(3, net.shape[3], int(rng.choice([1, 1, 2])), depthwise=True)
+        net.convolution(1, int(rng.choice([8, 30, 32, 64, 64])), 1)
+    return net.finish()
+
+
 def autoencoder() -> bytes:
     """Return the autoencoder 640-128x4-8-128x4-640 (anomaly detection)."""
     net = _Net(7, (1, 640))

@@ -9,7 +9,7 @@ import pytest
 
 from foldtiny import reference
 from foldtiny.aot.compile import compile_tflite
-from tests.cortex_m4 import networks, simulator
+from tests.cortex_m4 import generated, networks, simulator
 
 pytestmark = pytest.mark.skipif(not simulator.AVAILABLE, reason="needs gcc-arm-none-eabi and qemu-system-arm")
 
@@ -25,3 +25,18 @@ def test_networks_equal_tflite_micro(tmp_path: Path, name: str, optimize: str) -
     compiled = compile_tflite(data, target="cortex-m4", optimize=optimize)
     found = simulator.infer(tmp_path, compiled, samples)
     assert [r.outputs for r in found] == [[np.asarray(a).tobytes() for a in sample] for sample in expected]
+
+
+def test_odd_images_may_overlap_what_is_computed_from_them(tmp_path: Path) -> None:
+    """Kernels declare how far an output may reach into its input; rows and groups of pixels that are not whole, too."""
+    chosen = set()
+    for seed in range(6):
+        data = generated.separable(seed)
+        samples = reference.random_inputs(data, 1, seed=seed)
+        expected = [np.asarray(a).tobytes() for a in reference.outputs(data, samples)[0]]
+        compiled = compile_tflite(data, target="cortex-m4", optimize="speed")
+        assert simulator.infer(tmp_path, compiled, samples)[0].outputs == expected
+        chosen |= {layer.kernel for layer in compiled.layers}
+    assert any("Strassen" in kernel for kernel in chosen)
+    assert any("4 pixels" in kernel for kernel in chosen)
+    assert any("FPU" in kernel for kernel in chosen)

@@ -9,11 +9,8 @@
 #ifndef FT_CM4_COLOUR_3X3_H
 #define FT_CM4_COLOUR_3X3_H
 
+#include "cm4_fpu.h"
 #include "cm4_widen.h"
-
-#if !(__ARM_FP & 4)
-#error "this kernel needs the floating-point unit: compile with -mfpu=fpv4-sp-d16 and -mfloat-abi=hard or softfp"
-#endif
 
 // Words of a tile, and of it those of one row; words of constants for two channels.
 enum { FT_COLOUR_TILE = 33, FT_COLOUR_ROW = 11, FT_COLOUR_CONSTANTS = 56 };

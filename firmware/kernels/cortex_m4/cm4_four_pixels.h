@@ -4,11 +4,8 @@
 #ifndef FT_CM4_FOUR_PIXELS_H
 #define FT_CM4_FOUR_PIXELS_H
 
+#include "cm4_fpu.h"
 #include "cm4_widen.h"
-
-#if !(__ARM_FP & 4)
-#error "this kernel needs the floating-point unit: compile with -mfpu=fpv4-sp-d16 and -mfloat-abi=hard or softfp"
-#endif
 
 typedef struct {
     int32_t pixels, in_c, out_c, skip, out_min, out_max;
@@ -27,17 +24,17 @@ typedef void (*ft_four_routine)(const uint32_t *x, const void *stream, int8_t *o
 enum { FT_FOUR_STEPS = 16, FT_FOUR_STEP_BYTES = 44 };
 
 // r2-r5: channel 0 of four pixels, r6-r9: channel 1. Two values of each pixel: of the first two, then the others.
-#define FT_FOUR_STEP_OF(weights, two, others)       \
-    weights                                         \
-    two                                             \
-    "smlad r2, r10, r12, r2\n"                      \
-    "smlad r6, r11, r12, r6\n"                      \
-    "smlad r3, r10, lr, r3\n"                       \
-    "smlad r7, r11, lr, r7\n"                       \
-    others                                          \
-    "smlad r4, r10, r12, r4\n"                      \
-    "smlad r8, r11, r12, r8\n"                      \
-    "smlad r5, r10, lr, r5\n"                       \
+#define FT_FOUR_STEP_OF(weights, two, others)                                                    \
+    weights                                                                                      \
+    two                                                                                          \
+    "smlad r2, r10, r12, r2\n"                                                                   \
+    "smlad r6, r11, r12, r6\n"                                                                   \
+    "smlad r3, r10, lr, r3\n"                                                                    \
+    "smlad r7, r11, lr, r7\n"                                                                    \
+    others                                                                                       \
+    "smlad r4, r10, r12, r4\n"                                                                   \
+    "smlad r8, r11, r12, r8\n"                                                                   \
+    "smlad r5, r10, lr, r5\n"                                                                    \
     "smlad r9, r11, lr, r9\n"
 #define FT_FOUR_X "ldm.w r0!, {r12, lr}\n"
 #define FT_FOUR_W "ldm.w r1!, {r10, r11}\n"
@@ -50,18 +47,18 @@ enum { FT_FOUR_STEPS = 16, FT_FOUR_STEP_BYTES = 44 };
 #define FT_FOUR_KEPT(a, b, c, d)                                                                 \
     FT_FOUR_STEP_OF(FT_FOUR_W, "vmov r12, lr, s" #a ", s" #b "\n", "vmov r12, lr, s" #c ", s" #d "\n")
 // The first of a tile: r2 and r6 hold the biases, the other sums begin here.
-#define FT_FOUR_FIRST                               \
-    "ldm.w r1!, {r10, r11}\n"                       \
-    "vmov r12, lr, s0, s1\n"                        \
-    "mov r4, r2\n" "mov r8, r6\n"                   \
-    "smlad r3, r10, lr, r2\n"                       \
-    "smlad r7, r11, lr, r6\n"                       \
-    "smlad r2, r10, r12, r2\n"                      \
-    "smlad r6, r11, r12, r6\n"                      \
-    "vmov r12, lr, s2, s3\n"                        \
-    "smlad r5, r10, lr, r4\n"                       \
-    "smlad r9, r11, lr, r8\n"                       \
-    "smlad r4, r10, r12, r4\n"                      \
+#define FT_FOUR_FIRST                                                                            \
+    "ldm.w r1!, {r10, r11}\n"                                                                    \
+    "vmov r12, lr, s0, s1\n"                                                                     \
+    "mov r4, r2\n" "mov r8, r6\n"                                                                \
+    "smlad r3, r10, lr, r2\n"                                                                    \
+    "smlad r7, r11, lr, r6\n"                                                                    \
+    "smlad r2, r10, r12, r2\n"                                                                   \
+    "smlad r6, r11, r12, r6\n"                                                                   \
+    "vmov r12, lr, s2, s3\n"                                                                     \
+    "smlad r5, r10, lr, r4\n"                                                                    \
+    "smlad r9, r11, lr, r8\n"                                                                    \
+    "smlad r4, r10, r12, r4\n"                                                                   \
     "smlad r8, r11, r12, r8\n"
 #define FT_FOUR_KEPT_4                                                                           \
     FT_FOUR_FIRST FT_FOUR_KEPT(4, 5, 6, 7) FT_FOUR_KEPT(8, 9, 10, 11) FT_FOUR_KEPT(12, 13, 14, 15)
@@ -80,8 +77,8 @@ enum { FT_FOUR_STEPS = 16, FT_FOUR_STEP_BYTES = 44 };
 
 // Stack: 0 x, 4 output, 8 to the second pixel, 12 third, 16 fourth, 20 output's end, 24 end of x, 28 where to enter.
 #define FT_FOUR(keep, begin, enter, body, loop, store, restore, e)                               \
-    "push.w {r4-r11, lr}\n" keep "sub sp, #36\n" "ldm.w r3, {r4-r9}\n"                          \
-    "adr.w r10, 2f\n" "add r10, r4\n" "orr.w r10, r10, #1\n" "add r8, r2\n"                     \
+    "push.w {r4-r11, lr}\n" keep "sub sp, #36\n" "ldm.w r3, {r4-r9}\n"                           \
+    "adr.w r10, 2f\n" "add r10, r4\n" "orr.w r10, r10, #1\n" "add r8, r2\n"                      \
     "stm.w sp, {r0, r2, r5-r10}\n" begin                                                         \
     "1: ldm.w r1!, {r2, r6}\n" enter                                                             \
     "2:\n" body loop                                                                             \
@@ -101,11 +98,11 @@ enum { FT_FOUR_STEPS = 16, FT_FOUR_STEP_BYTES = 44 };
 #define FT_FOUR_ENTER                                                                            \
     "mov r3, r2\n" "mov r4, r2\n" "mov r5, r2\n" "mov r7, r6\n" "mov r8, r6\n" "mov r9, r6\n" "ldr.w pc, [sp, #28]\n" ".balign 4\n"
 
-#define FT_FOUR_ROUTINE(name, keep, begin, enter, body, loop, store, restore, e)                                              \
+#define FT_FOUR_ROUTINE(name, keep, begin, enter, body, loop, store, restore, e)                 \
     static __attribute__((naked, noinline, unused)) void name(                                   \
         const uint32_t *x __attribute__((unused)), const void *stream __attribute__((unused)),   \
         int8_t *out __attribute__((unused)), const ft_four *f __attribute__((unused))) {         \
-        __asm volatile(FT_FOUR(keep, begin, enter, body, loop, store, restore, e));                                           \
+        __asm volatile(FT_FOUR(keep, begin, enter, body, loop, store, restore, e));              \
     }
 // The usual numbers of channels have routines without a loop; unused ones cost nothing.
 #define FT_FOUR_ROUTINES(e)                                                                      \

@@ -22,40 +22,40 @@ enum { FT_SWEEP_WORDS = sizeof(ft_sweep_channel) / 4 };
 // r0 offset (from below zero up to it), r1 to, r2 step; r4-r7 ends of the rows.
 #define FT_ROWS_FROM "mov r4, r0\n" "add.w r5, r4, r8\n" "add.w r6, r5, r8\n" "add.w r7, r6, r8\n"
 #define FT_PAIR_TWO(zeros, row0, row2, row3) FT_PAIR_TWO_AT(0, zeros, "", row0, row2, row3)
-#define FT_PAIR_TWO_AT(at, zeros, carry, row0, row2, row3)                                                            \
-    "push.w {r4-r11, lr}\n" "ldrd r8, r9, [sp, #36]\n" "mul r3, r2, r3\n" "add r0, r3\n" FT_ROWS_FROM zeros                                              \
-    "rsbs r0, r3, #0\n"                                                                        \
-    "1:" carry row0 "ldr.w r10, [r5, r0]\n" row2 row3 "adds r0, r0, r2\n"                                  \
-    "pkhbt lr, r9, r10, lsl #16\n" "pkhtb r10, r10, r9, asr #16\n"                              \
-    "pkhbt r9, r11, r12, lsl #16\n" "pkhtb r12, r12, r11, asr #16\n"                            \
-    "sxtb16 r8, lr\n" "sxtb16 r11, r9\n" "strd r8, r11, [r1, #" #at "]\n"                                 \
-    "sxtb16 r8, lr, ror #8\n" "sxtb16 r11, r9, ror #8\n" "strd r8, r11, [r1, #" #at " + 20]\n"            \
-    "sxtb16 r8, r10\n" "sxtb16 r11, r12\n" "strd r8, r11, [r1, #" #at " + 40]\n"                          \
-    "sxtb16 r8, r10, ror #8\n" "sxtb16 r11, r12, ror #8\n" "strd r8, r11, [r1, #" #at " + 60]\n"          \
+#define FT_PAIR_TWO_AT(at, zeros, carry, row0, row2, row3)                                       \
+    "push.w {r4-r11, lr}\n" "ldrd r8, r9, [sp, #36]\n" "mul r3, r2, r3\n" "add r0, r3\n" FT_ROWS_FROM zeros \
+    "rsbs r0, r3, #0\n"                                                                          \
+    "1:" carry row0 "ldr.w r10, [r5, r0]\n" row2 row3 "adds r0, r0, r2\n"                        \
+    "pkhbt lr, r9, r10, lsl #16\n" "pkhtb r10, r10, r9, asr #16\n"                               \
+    "pkhbt r9, r11, r12, lsl #16\n" "pkhtb r12, r12, r11, asr #16\n"                             \
+    "sxtb16 r8, lr\n" "sxtb16 r11, r9\n" "strd r8, r11, [r1, #" #at "]\n"                        \
+    "sxtb16 r8, lr, ror #8\n" "sxtb16 r11, r9, ror #8\n" "strd r8, r11, [r1, #" #at " + 20]\n"   \
+    "sxtb16 r8, r10\n" "sxtb16 r11, r12\n" "strd r8, r11, [r1, #" #at " + 40]\n"                 \
+    "sxtb16 r8, r10, ror #8\n" "sxtb16 r11, r12, ror #8\n" "strd r8, r11, [r1, #" #at " + 60]\n" \
     "add.w r1, r1, #80\n" "bne.n 1b\n" "pop.w {r4-r11, pc}\n"
 
 // The same, after the fifth pair of before has become the first. r1 points to the first.
-#define FT_PAIR_CARRY                                                                                   \
-    "ldr.w r8, [r1, #16]\n" "ldr.w r9, [r1, #36]\n" "ldr.w r10, [r1, #56]\n" "ldr.w r11, [r1, #76]\n"  \
+#define FT_PAIR_CARRY                                                                            \
+    "ldr.w r8, [r1, #16]\n" "ldr.w r9, [r1, #36]\n" "ldr.w r10, [r1, #56]\n" "ldr.w r11, [r1, #76]\n" \
     "str.w r8, [r1]\n" "str.w r9, [r1, #20]\n" "str.w r10, [r1, #40]\n" "str.w r11, [r1, #60]\n"
 
 // The same for three pairs from six rows; the fourth pair of before becomes the first. r1 points to the first.
-#define FT_THREE_OF(at, ror, a, b, c)                                                                     \
-    "sxtb16 r11, " a ror "\n" "sxtb16 r12, " b ror "\n" "sxtb16 r8, " c ror "\n"                \
+#define FT_THREE_OF(at, ror, a, b, c)                                                            \
+    "sxtb16 r11, " a ror "\n" "sxtb16 r12, " b ror "\n" "sxtb16 r8, " c ror "\n"                 \
     "strd r11, r12, [r1, #" #at "]\n" "str.w r8, [r1, #" #at " + 8]\n"
-#define FT_PAIR_THREE(zeros, row4, row5)                                                                \
+#define FT_PAIR_THREE(zeros, row4, row5)                                                         \
     "push.w {r4-r11, lr}\n" "ldrd r10, r11, [sp, #36]\n" "sub sp, #28\n" "mul r3, r2, r3\n" "add.w r4, r0, r3\n" "add.w r5, r4, r10\n" \
     "add.w r6, r5, r10\n" "add.w r7, r6, r10\n" "add.w r8, r7, r10\n" "add.w r9, r8, r10\n" zeros "stm.w sp, {r4-r9}\n" \
-    "rsbs r0, r3, #0\n"                                                                        \
+    "rsbs r0, r3, #0\n"                                                                          \
     "1: ldr.w r4, [r1, #12]\n" "ldr.w r5, [r1, #32]\n" "ldr.w r6, [r1, #52]\n" "ldr.w r7, [r1, #72]\n" \
-    "str.w r4, [r1]\n" "str.w r5, [r1, #20]\n" "str.w r6, [r1, #40]\n" "str.w r7, [r1, #60]\n"  \
-    "ldm.w sp, {r4-r9}\n" "ldr.w r4, [r4, r0]\n" "ldr.w r5, [r5, r0]\n" "ldr.w r6, [r6, r0]\n"  \
-    "ldr.w r7, [r7, r0]\n" row4 row5 "adds r0, r0, r2\n"                                             \
-    "pkhbt r10, r4, r5, lsl #16\n" "pkhtb r5, r5, r4, asr #16\n"                                \
-    "pkhbt r4, r6, r7, lsl #16\n" "pkhtb r7, r7, r6, asr #16\n"                                 \
-    "pkhbt r6, r8, r9, lsl #16\n" "pkhtb r9, r9, r8, asr #16\n"                                 \
-    FT_THREE_OF(4, "", "r10", "r4", "r6") FT_THREE_OF(24, ", ror #8", "r10", "r4", "r6")                                               \
-    FT_THREE_OF(44, "", "r5", "r7", "r9") FT_THREE_OF(64, ", ror #8", "r5", "r7", "r9")                                              \
+    "str.w r4, [r1]\n" "str.w r5, [r1, #20]\n" "str.w r6, [r1, #40]\n" "str.w r7, [r1, #60]\n"   \
+    "ldm.w sp, {r4-r9}\n" "ldr.w r4, [r4, r0]\n" "ldr.w r5, [r5, r0]\n" "ldr.w r6, [r6, r0]\n"   \
+    "ldr.w r7, [r7, r0]\n" row4 row5 "adds r0, r0, r2\n"                                         \
+    "pkhbt r10, r4, r5, lsl #16\n" "pkhtb r5, r5, r4, asr #16\n"                                 \
+    "pkhbt r4, r6, r7, lsl #16\n" "pkhtb r7, r7, r6, asr #16\n"                                  \
+    "pkhbt r6, r8, r9, lsl #16\n" "pkhtb r9, r9, r8, asr #16\n"                                  \
+    FT_THREE_OF(4, "", "r10", "r4", "r6") FT_THREE_OF(24, ", ror #8", "r10", "r4", "r6")         \
+    FT_THREE_OF(44, "", "r5", "r7", "r9") FT_THREE_OF(64, ", ror #8", "r5", "r7", "r9")          \
     "add.w r1, r1, #80\n" "bne.n 1b\n" "add sp, #28\n" "pop.w {r4-r11, pc}\n"
 
 typedef void (*ft_pair_routine)(const int8_t *row, uint32_t *to, int32_t step, int32_t count, int32_t line_step,

@@ -16,11 +16,8 @@
 #ifndef FT_CM4_STRASSEN_H
 #define FT_CM4_STRASSEN_H
 
+#include "cm4_fpu.h"
 #include "cm4_widen.h"
-
-#if !(__ARM_FP & 4)
-#error "this kernel needs the floating-point unit: compile with -mfpu=fpv4-sp-d16 and -mfloat-abi=hard or softfp"
-#endif
 
 typedef struct {
     int32_t pixels, in_c, out_c, skip, out_min, out_max;
@@ -38,14 +35,14 @@ typedef void (*ft_strassen_routine)(const uint32_t *x, const void *stream, int8_
 enum { FT_STRASSEN_STEPS = 32, FT_STRASSEN_STEP_BYTES = 32 };
 
 // r2-r4: one channel of three pixels, r5-r7: another. Two values of each pixel.
-#define FT_STRASSEN_STEP                            \
-    "ldm.w r1!, {r8, r9}\n"                         \
-    "ldm.w r0!, {r10-r12}\n"                        \
-    "smlad r2, r8, r10, r2\n"                       \
-    "smlad r5, r9, r10, r5\n"                       \
-    "smlad r3, r8, r11, r3\n"                       \
-    "smlad r6, r9, r11, r6\n"                       \
-    "smlad r4, r8, r12, r4\n"                       \
+#define FT_STRASSEN_STEP                                                                         \
+    "ldm.w r1!, {r8, r9}\n"                                                                      \
+    "ldm.w r0!, {r10-r12}\n"                                                                     \
+    "smlad r2, r8, r10, r2\n"                                                                    \
+    "smlad r5, r9, r10, r5\n"                                                                    \
+    "smlad r3, r8, r11, r3\n"                                                                    \
+    "smlad r6, r9, r11, r6\n"                                                                    \
+    "smlad r4, r8, r12, r4\n"                                                                    \
     "smlad r7, r9, r12, r7\n"
 
 // Stack: 0 output, 4 to the second pixel, 8 third; 12 output of the fourth, 16 to the fifth, 20 sixth; 24 x, 28 output's
@@ -72,16 +69,16 @@ enum { FT_STRASSEN_STEPS = 32, FT_STRASSEN_STEP_BYTES = 32 };
 #define FT_STRASSEN_OTHER(e) FT_STRASSEN_OUT(12, "add.w lr, sp, #12\n" "ldm.w lr, {r8-r10}\n", e)
 
 #define FT_STRASSEN(product, body, e)                                                            \
-    "push.w {r4-r11, lr}\n" "vpush {s16, s17}\n" "sub sp, #36\n" "ldm.w r3, {r4-r10}\n"                              \
+    "push.w {r4-r11, lr}\n" "vpush {s16, s17}\n" "sub sp, #36\n" "ldm.w r3, {r4-r10}\n"          \
     "add.w r11, r2, r9\n" "add r6, r2\n" "adr.w r12, 9f\n" "add r12, r10\n" "orr.w r12, r12, #1\n" \
     "strd r0, r11, [sp, #24]\n" "str.w r12, [sp, #32]\n" "stm.w sp, {r2, r4-r8}\n"               \
-    "1: ldm.w r1!, {r2-r7}\n" product FT_STRASSEN_A(FT_STRASSEN_KEEP) product FT_STRASSEN_FIRST(e)          \
-    FT_STRASSEN_A(FT_STRASSEN_TAKE) product FT_STRASSEN_B(FT_STRASSEN_KEEP) product FT_STRASSEN_A(FT_STRASSEN_KEEP)               \
+    "1: ldm.w r1!, {r2-r7}\n" product FT_STRASSEN_A(FT_STRASSEN_KEEP) product FT_STRASSEN_FIRST(e) \
+    FT_STRASSEN_A(FT_STRASSEN_TAKE) product FT_STRASSEN_B(FT_STRASSEN_KEEP) product FT_STRASSEN_A(FT_STRASSEN_KEEP) \
     product FT_STRASSEN_OTHER(e)                                                                 \
     "ldm.w r1!, {r2-r7}\n" product FT_STRASSEN_C(FT_STRASSEN_KEEP) FT_STRASSEN_A(FT_STRASSEN_ADD) FT_STRASSEN_OTHER(e) \
-    FT_STRASSEN_C(FT_STRASSEN_TAKE) FT_STRASSEN_B(FT_STRASSEN_ADD) product FT_STRASSEN_FIRST(e)                        \
+    FT_STRASSEN_C(FT_STRASSEN_TAKE) FT_STRASSEN_B(FT_STRASSEN_ADD) product FT_STRASSEN_FIRST(e)  \
     "ldrd r0, r9, [sp, #24]\n" "cmp r8, r9\n" "bne.w 1b\n"                                       \
-    "add sp, #36\n" "vpop {s16, s17}\n" "pop.w {r4-r11, pc}\n"                                                      \
+    "add sp, #36\n" "vpop {s16, s17}\n" "pop.w {r4-r11, pc}\n"                                   \
     ".balign 4\n" "9:\n" body "bx lr\n"
 
 #define FT_STRASSEN_ROUTINE(name, product, body, e)                                              \
