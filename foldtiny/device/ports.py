@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,4 +139,9 @@ def _explain(name: str, error: OSError | ValueError) -> LinkError:
         return busy(name, next(holders(name), None))
     if code in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         return missing(name)
+    if is_url(name) and (said := re.search(r"\[Errno -?\d+\] (.+)", str(error))):
+        return LinkError(
+            f"nothing answers at {name}: {said[1].lower()}",
+            "check the address, and that the board's port is shared there (`socat` or an RFC 2217 server)",
+        )
     return LinkError(f"the port {name} cannot be opened: {error}", "check the name and the connection")
