@@ -100,7 +100,7 @@ def compile_tflite(
     fused = fusion.fuse(graph, [ops.parse(Site(graph, operator)) for operator in graph.operators], join=fuse)
     for index in (*graph.inputs, *graph.outputs):
         check_interface(graph, graph.tensors[index])
-    kernels = tuple(targets.choose(layer, target, optimize) for layer in fused.layers)
+    kernels = targets.choose_all(fused.layers, target, optimize)
     memory = plan(graph, fused.layers, kernels, fused.alias, share=fuse)
     job = emit.Job(graph, fused.layers, kernels, fused.alias, memory, target, optimize, profile, prefix)
     return CompiledModel(

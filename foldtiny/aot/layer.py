@@ -64,6 +64,8 @@ class Kernel:
         writes; ``overlap.py`` computes it.
     sources : mapping of str to str
         Whole extra files (a generated assembly source, say) by file name.
+    instead : Kernel, optional
+        Another one for this layer, to take where its code is there anyhow, for another layer, and this one's is not.
     """
 
     title: str
@@ -75,6 +77,7 @@ class Kernel:
     in_place: tuple[int, ...] = ()
     overlap: Mapping[int, int] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    instead: Kernel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ constants and returns a ``Kernel``; or returns ``None``. Register it in ``SPECIA
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from foldtiny.aot import aarch64, cortex_m4, xtensa
 from foldtiny.aot.layer import Kernel, Layer
@@ -32,6 +32,19 @@ def check(target: str, optimize: str) -> None:
     for what, value, allowed in (("target", target, tuple(SPECIALISTS)), ("optimize", optimize, OPTIMIZE)):
         if value not in allowed:
             raise UsageError(f"{what} '{value}' is not known (allowed: {', '.join(allowed)})", f"choose another {what}")
+
+
+def choose_all(layers: Sequence[Layer], target: str, optimize: str) -> tuple[Kernel, ...]:
+    """Return the kernels for a network's layers, which share code where a kernel names another one for that."""
+    kernels = [choose(layer, target, optimize) for layer in layers]
+    there = {header for kernel in kernels if kernel.instead is None for header in kernel.headers}
+
+    def sharing(kernel: Kernel) -> Kernel:
+        other = kernel.instead
+        worth = other is not None and there.issuperset(other.headers) and there.isdisjoint(kernel.headers)
+        return other if other is not None and worth else kernel
+
+    return tuple(map(sharing, kernels))
 
 
 def choose(layer: Layer, target: str, optimize: str) -> Kernel:

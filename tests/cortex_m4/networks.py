@@ -14,13 +14,13 @@ LENET5_CHANNELS = (14, 55, 443, 222)
 """LeNet5-2x (16, 64, 512, 256) folded by 25 %, as the poster's table has it."""
 
 
-def lenet5(seed: int = 5) -> bytes:
-    """Return LeNet5-2x folded by 25 % as int8 .tflite, with random weights and plausible scales."""
+def lenet5(seed: int = 5, channels: tuple[int, int, int, int] = LENET5_CHANNELS) -> bytes:
+    """Return LeNet5-2x folded by 25 % (or otherwise) as int8 .tflite, with random weights and plausible scales."""
     rng = np.random.default_rng(seed)
     net = Builder()
     source = net.tensor((1, 32, 32, 1), scale=1 / 255, zero=-128)
     last, in_c, size, step = source, 1, 32, 1 / 255
-    for out_c in LENET5_CHANNELS[:2]:
+    for out_c in channels[:2]:
         conv_size = size - 4
         last, step = _weighted(net, rng, "CONV_2D", last, (out_c, 5, 5, in_c), (1, conv_size, conv_size, out_c), step)
         size, in_c = conv_size // 2, out_c
@@ -32,7 +32,7 @@ def lenet5(seed: int = 5) -> bytes:
     flat = net.tensor((1, size * size * in_c), scale=step, zero=-128)
     net.operator("RESHAPE", [last, net.tensor((2,), "int32", data=np.array([1, size * size * in_c], np.int32))], [flat])
     last, depth = flat, size * size * in_c
-    for outputs in (*LENET5_CHANNELS[2:], 10):
+    for outputs in (*channels[2:], 10):
         last, step = _weighted(net, rng, "FULLY_CONNECTED", last, (outputs, depth), (1, outputs), step)
         depth = outputs
     return net.build([source], [last])

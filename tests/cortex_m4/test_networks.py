@@ -27,6 +27,21 @@ def test_networks_equal_tflite_micro(tmp_path: Path, name: str, optimize: str) -
     assert [r.outputs for r in found] == [[np.asarray(a).tobytes() for a in sample] for sample in expected]
 
 
+@pytest.mark.parametrize("channels", [(8, 31, 253, 127), (8, 32, 256, 129)])
+def test_fully_connected_layers_share_code_for_size(tmp_path: Path, channels: tuple[int, int, int, int]) -> None:
+    """Each of these has a layer that only the kernel for parts can take, and one that it need not."""
+    data = networks.lenet5(channels=channels)
+    samples = reference.random_inputs(data, 1, seed=4)
+    compiled = compile_tflite(data, target="cortex-m4", optimize="size")
+    found = simulator.infer(tmp_path, compiled, samples)[0].outputs
+    assert found == [np.asarray(a).tobytes() for a in reference.outputs(data, samples)[0]]
+    kernels = {layer.kernel for layer in compiled.layers if "FULLY_CONNECTED" in layer.operators}
+    assert kernels == {"SMLAD, four rows of int8 weights at a time, vectors in parts"}
+    # Where no layer needs parts, none takes them.
+    alone = compile_tflite(networks.autoencoder(), target="cortex-m4", optimize="size")
+    assert not any("parts" in layer.kernel for layer in alone.layers)
+
+
 def test_odd_images_may_overlap_what_is_computed_from_them(tmp_path: Path) -> None:
     """Kernels declare how far an output may reach into its input; rows and groups of pixels that are not whole, too."""
     chosen = set()

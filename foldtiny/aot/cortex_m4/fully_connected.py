@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,7 +39,11 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     if optimize == "size" and layer.rows * layer.weights.size <= _FEW_MACS:
         return None
     wide = _in_stretches(layer, True, optimize) if _may_widen(layer, optimize) else None
-    half = _in_stretches(layer, False, optimize) or _in_parts(layer)
+    half = _in_stretches(layer, False, optimize)
+    if half is None:
+        half = _in_parts(layer)
+    elif optimize == "size":  # the code for parts is a bit slower, and enough for all layers where one needs it
+        half = replace(half, instead=_in_parts(layer))
     return cost.best(((wide, cost.fully_connected(layer, True)), (half, cost.fully_connected(layer, False))))
 
 
