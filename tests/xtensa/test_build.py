@@ -18,9 +18,11 @@ pytestmark = pytest.mark.skipif(not twin.AVAILABLE, reason="needs gcc-xtensa-lx1
 CALLS = {
     "conv_2d": "ft_xt_conv_2d_s8((const ft_xt_conv_2d *)p, w, c, i, o, s)",
     "winograd": "ft_xt_winograd_s8((const ft_xt_winograd *)p, w, c, i, o, s)",
-    "pairs_conv_2d": "ft_xt_pairs_conv_2d_s8((const ft_xt_pairs_conv_2d *)p, t, t, (const int16_t *)t, i, o, s)",
+    "pairs_conv_2d": (
+        "ft_xt_pairs_conv_2d_s8((const ft_xt_pairs_conv_2d *)p, t, t, (const int16_t *)t, (const int16_t *)0, i, o, s)"
+    ),
     "pairs_fully_connected": (
-        "ft_xt_pairs_fully_connected_s8((const ft_xt_pairs_fully_connected *)p, t, t, (const int16_t *)t, i, o, s)"
+        "ft_xt_pairs_fully_connected_s8((const ft_xt_pairs_fully_connected *)p, w, t, (const int16_t *)t, i, o, s)"
     ),
     "depthwise_planes": "ft_xt_depthwise_planes_s8((const ft_xt_depthwise_planes *)p, t, t, i, o, s)",
     "fully_connected": "ft_xt_fully_connected_s8((const ft_xt_fully_connected *)p, w, c, i, o, s)",

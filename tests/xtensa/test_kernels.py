@@ -54,17 +54,32 @@ def test_winograd_equals_the_reference_on_the_host(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("strategy", "number", "title"), [(convolution(), 40, "2 products"), (depthwise(), 40, "products in")]
+    ("name", "strategy", "taken"),
+    [
+        ("convolution", convolution(), 30),
+        ("depthwise", depthwise(), 20),
+        ("fully connected", weights.fully_connected(), 8),
+    ],
 )
 def test_several_products_in_one_equal_the_reference_on_the_host(
-    strategy: SearchStrategy[Case], number: int, title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    strategy: SearchStrategy[Case],
+    taken: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(winograd, "_pays", lambda layer: False)
     monkeypatch.setattr(cost, "pairs", lambda layer, fixes: 0)
-    cases = draw_cases(strategy, number, seed=3)
+    monkeypatch.setattr(cost, "pairs_pay", lambda products, fixes: True)
+    cases = draw_cases(strategy, 40, seed=3)
     models = [compile_tflite(case.tflite, target="xtensa") for case in cases]
-    assert sum(title in layer.kernel for model in models for layer in model.layers) >= number / 3
-    assert compare(cases, run_host(cases, tmp_path, SANITISERS, target="xtensa", optimize="speed")) == number
+    assert sum("products" in layer.kernel for model in models for layer in model.layers) >= taken
+    if name == "convolution":
+        ways = [model.files["model.c"] for model in models]
+        assert all(
+            any(way in text for text in ways) for way in (".ordered = 1", ".fixes = 2", ".line = {2", ".line = {0")
+        )
+    assert compare(cases, run_host(cases, tmp_path, SANITISERS, target="xtensa", optimize="speed")) == 40
 
 
 @pytest.mark.skipif(not twin.AVAILABLE, reason="needs gcc-xtensa-lx106 and qemu-system-xtensa")
@@ -74,6 +89,7 @@ def test_kernels_equal_the_reference_on_the_twin(
 ) -> None:
     monkeypatch.setattr(winograd, "_pays", lambda layer: True)
     monkeypatch.setattr(cost, "pairs", lambda layer, fixes: 0)
+    monkeypatch.setattr(cost, "pairs_pay", lambda products, fixes: True)
     cases = [
         case
         for strategy, number in OPERATORS.values()
@@ -81,6 +97,7 @@ def test_kernels_equal_the_reference_on_the_twin(
     ]
     if optimize == "speed":
         cases += draw_cases(convolution((3, 5), plain=True), 30)
+        cases += draw_cases(convolution(), 24, seed=1) + draw_cases(depthwise(), 24, seed=1)
     models = write_program(cases, tmp_path, target="xtensa", optimize=optimize)
     program = tmp_path / "program.c"
     program.write_text(program.read_text(encoding="utf-8").replace("int main(", "int twin_main("), encoding="utf-8")

@@ -52,6 +52,29 @@ def test_a_chunk_never_leaves_its_16_bits_and_nothing_is_lost(values: list[int])
         assert total == int((x * padded).sum())
 
 
+def test_words_change_places_so_that_fewer_weights_are_too_large() -> None:
+    random = np.random.default_rng(4)
+    weights = np.clip(np.round(random.normal(0, 45, (24, 32))), -127, 127).astype(np.int64)
+    weights[:, ::4] *= 2
+    weights = np.clip(weights, -127, 127)
+    packed, straight = pairs.pack(weights, reorder=True), pairs.pack(weights)
+    assert packed is not None
+    assert straight is not None
+    assert packed.places is not None
+    assert len(packed.fixes) < 0.8 * len(straight.fixes)
+    x = random.integers(-128, 128, 32)
+    quads = x.reshape(-1, 2, 2)
+    column = np.empty(16, dtype=np.int64)
+    column[packed.places] = ((quads[:, 1] << 16) + quads[:, 0]).reshape(-1)
+    for channel in range(24):
+        sums = _wrapped((column.reshape(-1, 2) * packed.words[channel]).sum(axis=1))
+        total = int((_wrapped(sums - 0x8000) >> 16).sum()) + packed.chunks
+        for of, chunk, word, taken in packed.fixes:
+            first = (int(column[2 * chunk + word]) + 0x8000) % 0x10000 - 0x8000
+            total += first * taken if of == channel else 0
+        assert total == int((x * weights[channel]).sum())
+
+
 def test_two_weights_that_do_not_fit_are_refused() -> None:
     assert pairs.pack(np.array([[1, 2, -128, -128]])) is None
     assert pairs.pack(np.array([[-128, -128, 127, -128]])) is not None

@@ -107,11 +107,13 @@ FT_INLINE void ft_xt_plane_band(const ft_xt_depthwise_planes *p, const ft_xt_tap
     out += y * p->out_row;
     for (int32_t row = 0; row < lines; row++, sums += unused, out += p->out_row) {
         int8_t *to = out;
-        for (int32_t x = line >> 1; x > 0; x--, to += 2 * p->out_pixel, sums += 2) {
+        for (int32_t x = line >> 2; x > 0; x--, to += 4 * p->out_pixel, sums += 4) {
             to[0] = ft_xt_line_output(&p->line, &own, sums[0]);
             to[p->out_pixel] = ft_xt_line_output(&p->line, &own, sums[1]);
+            to[2 * p->out_pixel] = ft_xt_line_output(&p->line, &own, sums[2]);
+            to[3 * p->out_pixel] = ft_xt_line_output(&p->line, &own, sums[3]);
         }
-        if (line & 1) {
+        for (int32_t x = line & 3; x > 0; x--, to += p->out_pixel) {
             *to = ft_xt_line_output(&p->line, &own, *sums++);
         }
     }

@@ -17,7 +17,7 @@ typedef struct {
     int16_t sum;
     int16_t word;
     int16_t taken;
-    int16_t unused;
+    int16_t second;  // whether it is the second word of its chunk
 } ft_xt_fix;
 
 #if defined(__XTENSA__) && defined(__OPTIMIZE__)
@@ -39,10 +39,18 @@ typedef struct {
     "addmi %[" #chunk "], %[" #chunk "], -32768\n\tsrai %[" #chunk "], %[" #chunk \
     "], 16\n\t"                                                                   \
     "add %[" #sum "], %[" #sum "], %[" #chunk "]\n\t"
+#define FT_XT_PAIR_UPPER_FIRST(sum, chunk) \
+    "addmi %[" #chunk "], %[" #chunk "], -32768\n\tsrai %[" #sum "], %[" #chunk "], 16\n\t"
 #define FT_XT_CHUNK(at)     \
     FT_XT_PAIR_FIRST(at)    \
     FT_XT_PAIR_NEXT(at + 8) \
     FT_XT_PAIR_UPPER(s0, a0) FT_XT_PAIR_UPPER(s1, a1) FT_XT_PAIR_UPPER(s2, b0) FT_XT_PAIR_UPPER(s3, b1)
+// The first chunk, before which the sums hold nothing.
+#define FT_XT_CHUNK_FIRST          \
+    FT_XT_PAIR_FIRST(0)            \
+    FT_XT_PAIR_NEXT(8)             \
+    FT_XT_PAIR_UPPER_FIRST(s0, a0) \
+    FT_XT_PAIR_UPPER_FIRST(s1, a1) FT_XT_PAIR_UPPER_FIRST(s2, b0) FT_XT_PAIR_UPPER_FIRST(s3, b1)
 #else
 // The upper halves of the chunks of one column and one channel, less one each.
 FT_INLINE int32_t ft_xt_uppers(const int32_t *column, const int32_t *weights, int32_t chunks) {
@@ -71,12 +79,26 @@ FT_INLINE int32_t ft_xt_uppers(const int32_t *column, const int32_t *weights, in
 #define FT_XT_CHUNKS_2 FT_XT_CHUNK(0) FT_XT_CHUNK(16) "addi %[w], %[w], 32\n\t"
 #define FT_XT_CHUNKS_3 FT_XT_CHUNK(0) FT_XT_CHUNK(16) FT_XT_CHUNK(32) "addi %[w], %[w], 48\n\t"
 #define FT_XT_CHUNKS_4(at) FT_XT_CHUNK(at) FT_XT_CHUNK(at + 16) FT_XT_CHUNK(at + 32) FT_XT_CHUNK(at + 48)
+#define FT_XT_NO_SUMS "movi %[s0], 0\n\tmovi %[s1], 0\n\tmovi %[s2], 0\n\tmovi %[s3], 0\n"
 #define FT_XT_CHUNKS_UNTIL_END "l32i %[t], %[end]\n\tsub %[t], %[t], %[p]\n\tbnez %[t], 2b\n\t"
 #define FT_XT_CHUNKS_FOURS \
+    FT_XT_NO_SUMS          \
     "2:\t" FT_XT_CHUNKS_4(0) "addi %[p], %[p], 64\n\taddi %[w], %[w], 64\n\t" FT_XT_CHUNKS_UNTIL_END
 #define FT_XT_CHUNKS_SIXTEENS                                       \
+    FT_XT_NO_SUMS                                                   \
     "2:\t" FT_XT_CHUNKS_4(0) FT_XT_CHUNKS_4(64) FT_XT_CHUNKS_4(128) \
         FT_XT_CHUNKS_4(192) "addmi %[p], %[p], 256\n\taddmi %[w], %[w], 256\n\t" FT_XT_CHUNKS_UNTIL_END
+// So many and no more.
+#define FT_XT_EXACTLY_2 FT_XT_CHUNK_FIRST FT_XT_CHUNK(16)
+#define FT_XT_EXACTLY_3 FT_XT_EXACTLY_2 FT_XT_CHUNK(32)
+#define FT_XT_EXACTLY_4 FT_XT_EXACTLY_3 FT_XT_CHUNK(48)
+#define FT_XT_EXACTLY_5 FT_XT_EXACTLY_4 FT_XT_CHUNK(64)
+#define FT_XT_EXACTLY_6 FT_XT_EXACTLY_5 FT_XT_CHUNK(80)
+#define FT_XT_EXACTLY_7 FT_XT_EXACTLY_6 FT_XT_CHUNK(96)
+#define FT_XT_EXACTLY_8 FT_XT_EXACTLY_7 FT_XT_CHUNK(112)
+#define FT_XT_EXACTLY_9 FT_XT_EXACTLY_8 FT_XT_CHUNK(128)
+#define FT_XT_EXACTLY_10 FT_XT_EXACTLY_9 FT_XT_CHUNK(144)
+#define FT_XT_EXACTLY_16 FT_XT_EXACTLY_8 FT_XT_CHUNKS_4(128) FT_XT_CHUNKS_4(192)
 // For each remainder of the number of chunks by four. What has no register stays in memory, and loops end
 // with BNEZ, whose reach is 2 KB.
 #define FT_XT_PAIRS(name, MANY, REST)                                                               \
@@ -87,8 +109,7 @@ FT_INLINE int32_t ft_xt_uppers(const int32_t *column, const int32_t *weights, in
         const int32_t *at;                                                                          \
         int32_t s0, s1, s2, s3, a0, a1, b0, b1, x, y, v, t;                                         \
         __asm volatile(                                                                             \
-            "1:\tl32i %[p], %[columns]\n\t"                                                         \
-            "movi %[s0], 0\n\tmovi %[s1], 0\n\tmovi %[s2], 0\n\tmovi %[s3], 0\n\t" MANY REST        \
+            "1:\tl32i %[p], %[columns]\n\t" MANY REST                                               \
             "l32i %[x], %[sums]\n\tl32i %[y], %[sums_end]\n\ts32i %[s0], %[x], 0\n\t"               \
             "s32i %[s2], %[x], 4\n\ts32i %[s1], %[x], 8\n\ts32i %[s3], %[x], 12\n\t"                \
             "addi %[x], %[x], 16\n\ts32i %[x], %[sums]\n\tsub %[y], %[y], %[x]\n\t"                 \
@@ -112,42 +133,47 @@ FT_INLINE int32_t ft_xt_uppers(const int32_t *column, const int32_t *weights, in
     }
 #endif
 
-FT_XT_PAIRS(ft_xt_pairs_1, "", FT_XT_CHUNKS_1)
-FT_XT_PAIRS(ft_xt_pairs_2, "", FT_XT_CHUNKS_2)
-FT_XT_PAIRS(ft_xt_pairs_3, "", FT_XT_CHUNKS_3)
+#define FT_XT_PAIRS_EXACTLY(n, CHUNKS) FT_XT_PAIRS(ft_xt_pairs_##n, CHUNKS, "addi %[w], %[w], 16*" #n "\n\t")
+FT_XT_PAIRS_EXACTLY(1, FT_XT_CHUNK_FIRST)
+FT_XT_PAIRS_EXACTLY(2, FT_XT_EXACTLY_2)
+FT_XT_PAIRS_EXACTLY(3, FT_XT_EXACTLY_3)
+FT_XT_PAIRS_EXACTLY(4, FT_XT_EXACTLY_4)
+FT_XT_PAIRS_EXACTLY(5, FT_XT_EXACTLY_5)
+FT_XT_PAIRS_EXACTLY(6, FT_XT_EXACTLY_6)
+FT_XT_PAIRS_EXACTLY(7, FT_XT_EXACTLY_7)
+FT_XT_PAIRS(ft_xt_pairs_8, FT_XT_EXACTLY_8, "addi %[w], %[w], 64\n\taddi %[w], %[w], 64\n\t")
+FT_XT_PAIRS(ft_xt_pairs_9, FT_XT_EXACTLY_9, "addi %[w], %[w], 72\n\taddi %[w], %[w], 72\n\t")
+FT_XT_PAIRS(ft_xt_pairs_10, FT_XT_EXACTLY_10, "addi %[w], %[w], 80\n\taddi %[w], %[w], 80\n\t")
+FT_XT_PAIRS(ft_xt_pairs_16, FT_XT_EXACTLY_16, "addmi %[w], %[w], 256\n\t")
 FT_XT_PAIRS(ft_xt_pairs_fours_0, FT_XT_CHUNKS_FOURS, FT_XT_CHUNKS_0)
 FT_XT_PAIRS(ft_xt_pairs_fours_1, FT_XT_CHUNKS_FOURS, FT_XT_CHUNKS_1)
 FT_XT_PAIRS(ft_xt_pairs_fours_2, FT_XT_CHUNKS_FOURS, FT_XT_CHUNKS_2)
 FT_XT_PAIRS(ft_xt_pairs_fours_3, FT_XT_CHUNKS_FOURS, FT_XT_CHUNKS_3)
 FT_XT_PAIRS(ft_xt_pairs_sixteens, FT_XT_CHUNKS_SIXTEENS, FT_XT_CHUNKS_0)
 
+#define FT_XT_PAIRS_CASE(n, name)                    \
+    case n:                                          \
+        name(columns, weights, chunks, pairs, sums); \
+        break;
 FT_INLINE void ft_xt_pairs(const int32_t *columns, const int32_t *weights, int32_t chunks, int32_t pairs,
                            int32_t *sums) {
-    switch (chunks < 4 ? chunks : chunks % 16 == 0 ? 0 : 4 + chunks % 4) {
-        case 0:
-            ft_xt_pairs_sixteens(columns, weights, chunks, pairs, sums);
-            break;
-        case 1:
-            ft_xt_pairs_1(columns, weights, chunks, pairs, sums);
-            break;
-        case 2:
-            ft_xt_pairs_2(columns, weights, chunks, pairs, sums);
-            break;
-        case 3:
-            ft_xt_pairs_3(columns, weights, chunks, pairs, sums);
-            break;
-        case 4:
-            ft_xt_pairs_fours_0(columns, weights, chunks, pairs, sums);
-            break;
-        case 5:
-            ft_xt_pairs_fours_1(columns, weights, chunks, pairs, sums);
-            break;
-        case 6:
-            ft_xt_pairs_fours_2(columns, weights, chunks, pairs, sums);
-            break;
-        default:
-            ft_xt_pairs_fours_3(columns, weights, chunks, pairs, sums);
-            break;
+    switch (chunks <= 10 || chunks == 16 ? chunks : chunks % 16 == 0 ? 0 : 20 + chunks % 4) {
+        FT_XT_PAIRS_CASE(0, ft_xt_pairs_sixteens)
+        FT_XT_PAIRS_CASE(1, ft_xt_pairs_1)
+        FT_XT_PAIRS_CASE(2, ft_xt_pairs_2)
+        FT_XT_PAIRS_CASE(3, ft_xt_pairs_3)
+        FT_XT_PAIRS_CASE(4, ft_xt_pairs_4)
+        FT_XT_PAIRS_CASE(5, ft_xt_pairs_5)
+        FT_XT_PAIRS_CASE(6, ft_xt_pairs_6)
+        FT_XT_PAIRS_CASE(7, ft_xt_pairs_7)
+        FT_XT_PAIRS_CASE(8, ft_xt_pairs_8)
+        FT_XT_PAIRS_CASE(9, ft_xt_pairs_9)
+        FT_XT_PAIRS_CASE(10, ft_xt_pairs_10)
+        FT_XT_PAIRS_CASE(16, ft_xt_pairs_16)
+        FT_XT_PAIRS_CASE(20, ft_xt_pairs_fours_0)
+        FT_XT_PAIRS_CASE(21, ft_xt_pairs_fours_1)
+        FT_XT_PAIRS_CASE(22, ft_xt_pairs_fours_2)
+        FT_XT_PAIRS_CASE(23, ft_xt_pairs_fours_3)
     }
 }
 

@@ -9,13 +9,24 @@
 
 #include "xt_pairs_window.h"
 
+FT_INLINE void ft_xt_pairs_mend(const ft_xt_fix *fix, const int32_t *columns, int32_t *sums) {
+    const int32_t *column = columns + fix->word;
+    int32_t *sum = sums + fix->sum;
+    const int32_t taken = fix->taken;
+    const int32_t first = (int16_t)column[0] * taken, second = (int16_t)column[1] * taken;
+    sum[0] += first;
+    sum[1] += second;
+}
+
 // The sums of all channels for a pair of columns.
 FT_INLINE void ft_xt_pairs_sums(const ft_xt_pairs_conv_2d *p, const int32_t *w, const ft_xt_fix *fix,
                                 const int32_t *columns, int32_t *sums) {
     ft_xt_pairs(columns, w, p->chunks, p->pairs, sums);
-    for (int32_t i = 0; i < p->fixes; i++, fix++) {
-        sums[fix->sum] += (int16_t)columns[fix->word] * fix->taken;
-        sums[fix->sum + 1] += (int16_t)columns[fix->word + 1] * fix->taken;
+    // Unknown to gcc, which would load these addresses again and again.
+    __asm("" : "+r"(columns), "+r"(sums));
+    for (int32_t i = p->fixes >> 1; i > 0; i--, fix += 2) {
+        ft_xt_pairs_mend(fix, columns, sums);
+        ft_xt_pairs_mend(fix + 1, columns, sums);
     }
 }
 
@@ -33,14 +44,19 @@ FT_INLINE void ft_xt_pairs_channel(const ft_xt_pairs_conv_2d *p, const int32_t *
 // All channels of one or two pixels.
 FT_INLINE void ft_xt_pairs_outputs(const ft_xt_pairs_conv_2d *p, const int32_t *constants,
                                    const int32_t *sums, int8_t *out, int32_t both) {
-    const int32_t words = ft_xt_line_words(&p->line), next = p->out_c;
-    for (int32_t c = p->out_c >> 1; c > 0; c--, constants += 2 * words, sums += 2 * FT_XT_PAIR, out += 2) {
-        ft_xt_pairs_channel(p, constants, sums, out, both ? out + next : (int8_t *)0);
-        ft_xt_pairs_channel(p, constants + words, sums + FT_XT_PAIR, out + 1,
-                            both ? out + 1 + next : (int8_t *)0);
+    const int32_t words = ft_xt_line_words(&p->line);
+    int8_t *other = both ? out + p->out_c : (int8_t *)0;
+    for (int32_t c = p->out_c >> 2; c > 0; c--, constants += 4 * words, sums += 4 * FT_XT_PAIR) {
+        ft_xt_pairs_channel(p, constants, sums, out, other);
+        ft_xt_pairs_channel(p, constants + words, sums + 2, out + 1, other ? other + 1 : other);
+        ft_xt_pairs_channel(p, constants + 2 * words, sums + 4, out + 2, other ? other + 2 : other);
+        ft_xt_pairs_channel(p, constants + 3 * words, sums + 6, out + 3, other ? other + 3 : other);
+        out += 4;
+        other = both ? other + 4 : other;
     }
-    if (p->out_c & 1) {
-        ft_xt_pairs_channel(p, constants, sums, out, both ? out + next : (int8_t *)0);
+    for (int32_t c = p->out_c & 3; c > 0; c--, constants += words, sums += FT_XT_PAIR) {
+        ft_xt_pairs_channel(p, constants, sums, out++, other);
+        other = both ? other + 1 : other;
     }
 }
 
@@ -54,16 +70,22 @@ FT_INLINE int32_t ft_xt_pairs_flat(const ft_xt_pairs_conv_2d *p, const int8_t *i
 FT_INLINE void ft_xt_pairs_pixels(const ft_xt_pairs_conv_2d *p, const int32_t *w, const int32_t *constants,
                                   const ft_xt_fix *fixes, const int8_t *in, int8_t *out,
                                   const ft_xt_pairs_memory *memory) {
-    int32_t left = p->batches * p->in_h * p->in_w;
-    for (; left > 0; left -= FT_XT_PAIR, in += FT_XT_PAIR * p->in_c, out += FT_XT_PAIR * p->out_c) {
+    const int32_t count = p->batches * p->in_h * p->in_w;
+    for (int32_t i = count / FT_XT_PAIR; i > 0;
+         i--, in += FT_XT_PAIR * p->in_c, out += FT_XT_PAIR * p->out_c) {
         const ft_xt_word *from = (const ft_xt_word *)(const void *)in;
-        if (left == 1) {
-            ft_xt_pairs_convert(from, p->chunks, memory->columns);
+        if (p->ordered) {
+            ft_xt_pairs_scatter_both(from, p->chunks, memory->order, memory->columns);
         } else {
             ft_xt_pairs_both(from, p->chunks, memory->columns);
         }
         ft_xt_pairs_sums(p, w, fixes, memory->columns, memory->sums);
-        ft_xt_pairs_outputs(p, constants, memory->sums, out, left > 1);
+        ft_xt_pairs_outputs(p, constants, memory->sums, out, 1);
+    }
+    if (count % FT_XT_PAIR) {
+        ft_xt_pairs_one(p, (const ft_xt_word *)(const void *)in, memory, memory->columns);
+        ft_xt_pairs_sums(p, w, fixes, memory->columns, memory->sums);
+        ft_xt_pairs_outputs(p, constants, memory->sums, out, 0);
     }
 }
 
@@ -131,13 +153,14 @@ FT_INLINE void ft_xt_pairs_pooled(const ft_xt_pairs_conv_2d *p, const int32_t *w
 }
 
 FT_KERNEL void ft_xt_pairs_conv_2d_s8(const ft_xt_pairs_conv_2d *p, const int32_t *w,
-                                      const int32_t *constants, const int16_t *fixes, const int8_t *in,
-                                      int8_t *out, void *scratch) {
+                                      const int32_t *constants, const int16_t *fixes, const int16_t *order,
+                                      const int8_t *in, int8_t *out, void *scratch) {
     ft_xt_pairs_memory memory;
     memory.sums = (int32_t *)scratch;
     memory.columns = memory.sums + 4 * p->pairs * (p->pool_h ? 2 : 1);
     const int32_t columns = p->pool_h ? (p->pool_h * p->pool_w + 1) & ~1 : FT_XT_PAIR;
     memory.line = (uint8_t *)(memory.columns + columns * 2 * p->chunks);
+    memory.order = order;
     const ft_xt_fix *fix = (const ft_xt_fix *)fixes;
     if (p->pool_h == 0 && ft_xt_pairs_flat(p, in)) {
         ft_xt_pairs_pixels(p, w, constants, fix, in, out, &memory);

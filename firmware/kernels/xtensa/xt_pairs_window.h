@@ -18,17 +18,19 @@ typedef struct {
     int32_t pooled_h, pooled_w;
     int32_t pool_h, pool_w, pool_stride_h, pool_stride_w, pool_top, pool_left;  // pool_h 0: no pooling
     int32_t in_zero;
-    int32_t chunks;  // of a column; its words are twice as many
-    int32_t pairs;   // of output channels
-    int32_t fixes;   // their number
+    int32_t chunks;   // of a column; its words are twice as many
+    int32_t pairs;    // of output channels
+    int32_t fixes;    // their number, made even
+    int32_t ordered;  // whether words of a column have an order of their own
     ft_xt_line line;
 } ft_xt_pairs_conv_2d;
 
 // The working memory: 16-byte aligned parts of it.
 typedef struct {
-    int32_t *columns;  // [words][2], for each pair of columns
-    int32_t *sums;     // [2 * pairs channels][2 columns]
-    uint8_t *line;     // one window as bytes
+    int32_t *columns;      // [words][2], for each pair of columns
+    int32_t *sums;         // [2 * pairs channels][2 columns]
+    uint8_t *line;         // one window as bytes
+    const int16_t *order;  // where words go, in a pair of columns; null: one after the other
 } ft_xt_pairs_memory;
 
 // Four bytes at a time to two words of a column.
@@ -62,6 +64,32 @@ static FT_HOT __attribute__((unused, noinline)) void ft_xt_pairs_both(const ft_x
         to[1] = (int32_t)((b & 0xFF00FFu) - 0x800080u);
         to[2] = (int32_t)((a >> 8 & 0xFF00FFu) - 0x800080u);
         to[3] = (int32_t)((b >> 8 & 0xFF00FFu) - 0x800080u);
+    }
+}
+
+// The same two, with words in another order.
+static FT_HOT __attribute__((unused, noinline)) void ft_xt_pairs_scatter(const ft_xt_word *from,
+                                                                         int32_t quads, const int16_t *order,
+                                                                         int32_t *to) {
+    for (; quads; quads--, order += 2) {
+        const uint32_t four = *from++ ^ 0x80808080u;
+        to[order[0]] = (int32_t)((four & 0xFF00FFu) - 0x800080u);
+        to[order[1]] = (int32_t)((four >> 8 & 0xFF00FFu) - 0x800080u);
+    }
+}
+
+static FT_HOT __attribute__((unused, noinline)) void ft_xt_pairs_scatter_both(const ft_xt_word *from,
+                                                                              int32_t quads,
+                                                                              const int16_t *order,
+                                                                              int32_t *to) {
+    const ft_xt_word *other = from + quads;
+    for (const ft_xt_word *const end = other; from != end; order += 2) {
+        const uint32_t a = *from++ ^ 0x80808080u, b = *other++ ^ 0x80808080u;
+        int32_t *const even = to + order[0], *const odd = to + order[1];
+        even[0] = (int32_t)((a & 0xFF00FFu) - 0x800080u);
+        even[1] = (int32_t)((b & 0xFF00FFu) - 0x800080u);
+        odd[0] = (int32_t)((a >> 8 & 0xFF00FFu) - 0x800080u);
+        odd[1] = (int32_t)((b >> 8 & 0xFF00FFu) - 0x800080u);
     }
 }
 
@@ -150,6 +178,16 @@ FT_INLINE void ft_xt_pairs_line(const ft_xt_pairs_conv_2d *p, const int8_t *imag
     }
 }
 
+// A window of whole words to a column.
+FT_INLINE void ft_xt_pairs_one(const ft_xt_pairs_conv_2d *p, const ft_xt_word *from,
+                               const ft_xt_pairs_memory *memory, int32_t *to) {
+    if (p->ordered) {
+        ft_xt_pairs_scatter(from, p->chunks, memory->order, to);
+    } else {
+        ft_xt_pairs_convert(from, p->chunks, to);
+    }
+}
+
 // Copies the window of output pixel (oy, ox) into a column. Weights beyond it are zero.
 static FT_HOT __attribute__((unused, noinline)) void ft_xt_pairs_window(const ft_xt_pairs_conv_2d *p,
                                                                         const int8_t *image, int32_t oy,
@@ -157,12 +195,12 @@ static FT_HOT __attribute__((unused, noinline)) void ft_xt_pairs_window(const ft
                                                                         const ft_xt_pairs_memory *memory,
                                                                         int32_t *to) {
     const int32_t y = oy * p->stride_h - p->pad_top, x = ox * p->stride_w - p->pad_left;
-    if (p->in_c % 4 == 0 && p->dilation_w == 1 && ((uintptr_t)image & 3) == 0) {
+    if (!p->ordered && p->in_c % 4 == 0 && p->dilation_w == 1 && ((uintptr_t)image & 3) == 0) {
         ft_xt_pairs_words(p, image, y, x, to);
         return;
     }
     ft_xt_pairs_line(p, image, y, x, memory->line);
-    ft_xt_pairs_convert((const ft_xt_word *)(const void *)memory->line, p->chunks, to);
+    ft_xt_pairs_one(p, (const ft_xt_word *)(const void *)memory->line, memory, to);
 }
 
 #endif

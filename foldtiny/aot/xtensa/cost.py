@@ -24,8 +24,8 @@ def pairs(layer: Conv2D, fixes: int) -> float:
     """Return those of two products in one multiplication (``xt_pairs_conv_2d.h``)."""
     window = _window(layer)
     chunks, channels = -(-window // 4), -(-layer.out_c // 2)
-    copy = (2.7 if layer.in_c % 4 == 0 else 6) * window + 60
-    return _pixels(layer) * (channels * (16.3 * chunks + 14) + copy + 6 * fixes + 16 * layer.out_c)
+    copy = (2.8 if layer.in_c % 4 == 0 else 6) * window + 50
+    return _pixels(layer) * (channels * (16.2 * chunks + 9) + copy + 8 * fixes + 14 * layer.out_c)
 
 
 def winograd(layer: Conv2D, side: int) -> float:
@@ -39,4 +39,4 @@ def winograd(layer: Conv2D, side: int) -> float:
 
 def pairs_pay(products: int, fixes: int) -> bool:
     """Tell whether two products in one multiplication need fewer instructions in FULLY_CONNECTED."""
-    return 2.1 * products + 12 * fixes < 3.3 * products
+    return 2.6 * products + 12 * fixes < 3.35 * products
