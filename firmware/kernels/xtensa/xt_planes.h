@@ -69,21 +69,25 @@ typedef struct {
     FT_XT_PLANE_NEXT(w3)           \
     FT_XT_PLANE_LOAD(2, at + 4)    \
     FT_XT_PLANE_NEXT(w5) FT_XT_PLANE_OFFSET(1) FT_XT_PLANE_ADD(z, y) FT_XT_PLANE_STORE_2(at)
-#define FT_XT_PLANE_TWO_1(at)                                                                         \
-    FT_XT_PLANE_TURNED(0, at)                                                                         \
-    FT_XT_PLANE_FIRST(w0)                                                                             \
-    FT_XT_PLANE_TURNED(1, at)                                                                         \
-    FT_XT_PLANE_NEXT(w2)                                                                              \
-    FT_XT_PLANE_OFFSET(0)                                                                             \
-    FT_XT_PLANE_SET(y, z)                                                                             \
-    FT_XT_PLANE_LOAD(0, at + 4)                                                                       \
-    FT_XT_PLANE_FIRST(w1)                                                                             \
-    FT_XT_PLANE_LOAD(1, at + 4)                                                                       \
-    FT_XT_PLANE_NEXT(w3)                                                                              \
-    FT_XT_PLANE_OFFSET(1)                                                                             \
-    FT_XT_PLANE_ADD(z, y) FT_XT_PLANE_TURNED(2, at) FT_XT_PLANE_FIRST(w4) FT_XT_PLANE_OFFSET(2)       \
-        FT_XT_PLANE_ADD(y, z) FT_XT_PLANE_LOAD(2, at + 4) FT_XT_PLANE_FIRST(w5) FT_XT_PLANE_OFFSET(3) \
-            FT_XT_PLANE_ADD(z, y) FT_XT_PLANE_STORE_2(at)
+#define FT_XT_PLANE_TWO_1(at)   \
+    FT_XT_PLANE_TURNED(0, at)   \
+    FT_XT_PLANE_FIRST(w0)       \
+    FT_XT_PLANE_TURNED(1, at)   \
+    FT_XT_PLANE_NEXT(w2)        \
+    FT_XT_PLANE_OFFSET(0)       \
+    FT_XT_PLANE_SET(y, z)       \
+    FT_XT_PLANE_LOAD(0, at + 4) \
+    FT_XT_PLANE_FIRST(w1)       \
+    FT_XT_PLANE_LOAD(1, at + 4) \
+    FT_XT_PLANE_NEXT(w3)        \
+    FT_XT_PLANE_OFFSET(1)       \
+    FT_XT_PLANE_ADD(z, y)       \
+    FT_XT_PLANE_TURNED(2, at)   \
+    FT_XT_PLANE_FIRST(w4)       \
+    FT_XT_PLANE_OFFSET(2)       \
+    FT_XT_PLANE_ADD(y, z)       \
+    FT_XT_PLANE_LOAD(2, at + 4) \
+    FT_XT_PLANE_FIRST(w5) FT_XT_PLANE_OFFSET(3) FT_XT_PLANE_ADD(z, y) FT_XT_PLANE_STORE_2(at)
 #define FT_XT_PLANE_TWO_2(at)                                                                               \
     FT_XT_PLANE_LOAD(0, at)                                                                                 \
     FT_XT_PLANE_FIRST(w0)                                                                                   \
