@@ -9,7 +9,7 @@ import pytest
 from hypothesis.strategies import SearchStrategy
 
 from foldtiny.aot import compile_tflite
-from foldtiny.aot.xtensa import cost, winograd
+from foldtiny.aot.xtensa import cost, depthwise_planes, winograd
 from tests.kernels import cases_graphs as graphs
 from tests.kernels import cases_simple as simple
 from tests.kernels import cases_weights as weights
@@ -58,6 +58,7 @@ def test_winograd_equals_the_reference_on_the_host(tmp_path: Path, monkeypatch: 
     [
         ("convolution", convolution(), 30),
         ("depthwise", depthwise(), 20),
+        ("depthwise in bands", depthwise(), 20),
         ("fully connected", weights.fully_connected(), 8),
     ],
 )
@@ -71,6 +72,9 @@ def test_several_products_in_one_equal_the_reference_on_the_host(
     monkeypatch.setattr(winograd, "_pays", lambda layer: False)
     monkeypatch.setattr(cost, "pairs", lambda layer, fixes: 0)
     monkeypatch.setattr(cost, "pairs_pay", lambda products, fixes: True)
+    if name == "depthwise in bands":
+        for limit in ("SCRATCH_BYTES", "BAND_BYTES", "BAND_ROWS"):
+            monkeypatch.setattr(depthwise_planes, limit, 2)
     cases = draw_cases(strategy, 40, seed=3)
     models = [compile_tflite(case.tflite, target="xtensa") for case in cases]
     assert sum("products" in layer.kernel for model in models for layer in model.layers) >= taken

@@ -94,7 +94,7 @@ FT_INLINE void ft_xt_plane_band(const ft_xt_depthwise_planes *p, const ft_xt_tap
     }
     ft_xt_plane_rows(p, image, y * p->stride - p->pad_top, (rows - 1) * p->stride + FT_XT_PLANE_ROWS, kept,
                      memory->plane);
-    const ft_xt_plane plane = {(const uint32_t *)(const void *)memory->plane, p->row_words, rows,
+    const ft_xt_plane plane = {(const ft_xt_word *)(const void *)memory->plane, p->row_words, rows,
                                p->row_words - 1, p->stride};
     ft_xt_plane_sums(&plane, taps, memory->sums);
     ft_xt_line_constants own;

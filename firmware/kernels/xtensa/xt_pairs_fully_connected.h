@@ -22,7 +22,7 @@ typedef struct {
 
 // The sums of six outputs. `words` holds of each chunk its two words and what is to be taken away, `weights`
 // four weights of each output.
-FT_XT_PAIR_FUNCTION void ft_xt_pair_rows(const uint32_t *words, const uint32_t *weights, int32_t chunks,
+FT_XT_PAIR_FUNCTION void ft_xt_pair_rows(const uint32_t *words, const ft_xt_word *weights, int32_t chunks,
                                          int32_t *sums) {
     const uint32_t *const end = words + FT_XT_PAIR_WORDS * chunks;
 #if defined(__XTENSA__) && defined(__OPTIMIZE__)
@@ -96,7 +96,7 @@ FT_KERNEL void ft_xt_pairs_fully_connected_s8(const ft_xt_pairs_fully_connected 
                                               const int32_t *constants, const int16_t *fixes,
                                               const int8_t *in, int8_t *out, void *scratch) {
     uint32_t *words = (uint32_t *)scratch;
-    const uint32_t *weights = (const uint32_t *)(const void *)w;
+    const ft_xt_word *weights = (const ft_xt_word *)(const void *)w;
     const ft_xt_fix *fix = (const ft_xt_fix *)fixes;
     const ft_xt_fix *const end = fix + p->fixes;
     ft_xt_pair_words(in, p->depth, p->chunks, words);

@@ -9,7 +9,7 @@
 #ifndef FT_XT_PLANES_H
 #define FT_XT_PLANES_H
 
-#include "kernel.h"
+#include "xt_rescale.h"
 
 enum { FT_XT_PLANE_ROWS = 3 };
 
@@ -31,7 +31,7 @@ typedef struct {
 
 // Where rows of outputs, `entries` each (of two outputs at a stride of 1, else of one), find their words.
 typedef struct {
-    const uint32_t *plane;
+    const ft_xt_word *plane;
     int32_t row_words;
     int32_t rows, entries;
     int32_t stride;  // 1 or 2
@@ -176,7 +176,7 @@ FT_INLINE uint32_t ft_xt_plane_turned(uint32_t word) {
 }
 
 // One entry whose words are at `at`: adds what rows `first` to `last` give, with these offsets.
-FT_INLINE void ft_xt_plane_chunk(const ft_xt_plane *p, const uint32_t *const *at, const ft_xt_taps *taps,
+FT_INLINE void ft_xt_plane_chunk(const ft_xt_plane *p, const ft_xt_word *const *at, const ft_xt_taps *taps,
                                  int32_t first, int32_t last, const int32_t *offsets, int32_t *y,
                                  int32_t *z) {
     uint32_t t = (uint32_t)offsets[0], u = (uint32_t)offsets[1];
@@ -202,7 +202,7 @@ FT_INLINE void ft_xt_plane_chunk(const ft_xt_plane *p, const uint32_t *const *at
 #endif
 
 // The row that comes as number 0, 1 or 2.
-FT_INLINE const uint32_t *ft_xt_plane_row(const ft_xt_plane *p, const ft_xt_taps *taps, int32_t number) {
+FT_INLINE const ft_xt_word *ft_xt_plane_row(const ft_xt_plane *p, const ft_xt_taps *taps, int32_t number) {
     const int32_t alone = taps->apart - FT_XT_PLANE_BUT_FIRST;
     const int32_t row = alone < 0 ? number : number == 2 ? alone : number + (number >= alone);
     return p->plane + row * p->row_words;
@@ -212,8 +212,8 @@ FT_INLINE const uint32_t *ft_xt_plane_row(const ft_xt_plane *p, const ft_xt_taps
 #if defined(__XTENSA__) && defined(__OPTIMIZE__)
 #define FT_XT_PLANE_SUMS(name, ENTRY, bytes, together)                                            \
     FT_XT_PLANE_FUNCTION void name(const ft_xt_plane *p, const ft_xt_taps *taps, int32_t *sums) { \
-        const uint32_t *p0 = ft_xt_plane_row(p, taps, 0), *p1 = ft_xt_plane_row(p, taps, 1);      \
-        const uint32_t *p2 = ft_xt_plane_row(p, taps, 2);                                         \
+        const ft_xt_word *p0 = ft_xt_plane_row(p, taps, 0), *p1 = ft_xt_plane_row(p, taps, 1);    \
+        const ft_xt_word *p2 = ft_xt_plane_row(p, taps, 2);                                       \
         const int32_t twos = (p->entries >> 1) * 2 * bytes, one = p->entries & 1;                 \
         const int32_t skip = 4 * (p->stride * p->row_words - p->entries + one);                   \
         const int32_t k[6] = {taps->offsets[0], taps->offsets[1], taps->offsets[2],               \
@@ -224,8 +224,8 @@ FT_INLINE const uint32_t *ft_xt_plane_row(const ft_xt_plane *p, const ft_xt_taps
 #else
 #define FT_XT_PLANE_SUMS(name, ENTRY, bytes, together)                                            \
     FT_XT_PLANE_FUNCTION void name(const ft_xt_plane *p, const ft_xt_taps *taps, int32_t *sums) { \
-        const uint32_t *at[3] = {ft_xt_plane_row(p, taps, 0), ft_xt_plane_row(p, taps, 1),        \
-                                 ft_xt_plane_row(p, taps, 2)};                                    \
+        const ft_xt_word *at[3] = {ft_xt_plane_row(p, taps, 0), ft_xt_plane_row(p, taps, 1),      \
+                                   ft_xt_plane_row(p, taps, 2)};                                  \
         for (int32_t row = 0; row < p->rows; row++) {                                             \
             for (int32_t i = 0; i < p->entries; i++, sums += bytes / 4) {                         \
                 int32_t y = 0, z = 0;                                                             \
