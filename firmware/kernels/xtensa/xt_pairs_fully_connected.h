@@ -81,7 +81,7 @@ static FT_HOT __attribute__((unused, noinline)) void ft_xt_pair_words(const int8
             ft_xt_pair_chunk((four & 0xFF00FFu) - 0x800080u, (four >> 8 & 0xFF00FFu) - 0x800080u, to);
         }
     }
-    for (; to != end; depth -= 4, to += FT_XT_PAIR_WORDS) {
+    for (; to < end; depth -= 4, to += FT_XT_PAIR_WORDS) {
         // What is beyond the end has no weight.
         uint32_t value[4] = {128, 128, 128, 128};
         for (int32_t i = 0; i < ft_min(depth, 4); i++) {
