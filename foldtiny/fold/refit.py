@@ -5,7 +5,8 @@ Two things are refitted on the way through the network, each layer on what those
 - the weights of layers that read folded channels, by ridge least squares, so that they compute what they did;
 - the statistics of BatchNorms that normalise folded channels. Synthetic images have other statistics than those that
   a network was trained on, so both networks run on them and only the *change* is applied to the stored statistics:
-  the difference of the means, in units of the deviation, and the ratio of the variances. Where folding changed nothing, nothing is changed.
+  the difference of the means, in units of the deviation, and the ratio of the variances. Where folding changed
+  nothing, nothing is changed.
 
 One pass of each network is enough.
 """
