@@ -31,7 +31,7 @@ from foldtiny.aot.ops._elementwise import Elementwise
 from foldtiny.aot.ops._pool import Pool2D
 from foldtiny.aot.ops.fully_connected import FullyConnected
 from foldtiny.aot.ops.mean import Mean
-from tests.cortex_m4 import arithmetic, batch, draw, simulator
+from tests.cortex_m4 import arithmetic, batch, draw, draw_conv, simulator
 
 pytestmark = pytest.mark.skipif(not simulator.AVAILABLE, reason="needs gcc-arm-none-eabi and qemu-system-arm")
 
@@ -76,15 +76,19 @@ def _sizes(layer: Any) -> tuple[int, ...]:
 
 
 KINDS: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]] = {
-    "conv_2d": (draw.conv_2d, conv_2d.specialise, arithmetic.conv_2d),
-    "conv_2d, 1x1": (draw.conv_three, conv_2d.specialise, arithmetic.conv_2d),
-    "eight_channels": (draw.conv_eight, eight_channels.specialise, arithmetic.conv_2d),
-    "three_pixels": (draw.conv_three, three_pixels.specialise, arithmetic.conv_2d),
-    "four_pixels": (draw.conv_pointwise, lambda layer, _: four_pixels.specialise(layer, "speed"), arithmetic.conv_2d),
-    "strassen": (draw.conv_strassen, lambda layer, _: strassen.specialise(layer, "speed"), arithmetic.conv_2d),
-    "colour_3x3": (draw.conv_colour, lambda layer, _: colour_3x3.specialise(layer, "speed"), arithmetic.conv_2d),
-    "winograd": (draw.conv_3x3, lambda layer, _: winograd.specialise(layer, "speed"), arithmetic.conv_2d),
-    "winograd_5x5": (draw.conv_5x5, lambda layer, _: winograd_5x5.specialise(layer, "speed"), arithmetic.conv_2d),
+    "conv_2d": (draw_conv.conv_2d, conv_2d.specialise, arithmetic.conv_2d),
+    "conv_2d, 1x1": (draw_conv.conv_three, conv_2d.specialise, arithmetic.conv_2d),
+    "eight_channels": (draw_conv.conv_eight, eight_channels.specialise, arithmetic.conv_2d),
+    "three_pixels": (draw_conv.conv_three, three_pixels.specialise, arithmetic.conv_2d),
+    "four_pixels": (
+        draw_conv.conv_pointwise,
+        lambda layer, _: four_pixels.specialise(layer, "speed"),
+        arithmetic.conv_2d,
+    ),
+    "strassen": (draw_conv.conv_strassen, lambda layer, _: strassen.specialise(layer, "speed"), arithmetic.conv_2d),
+    "colour_3x3": (draw_conv.conv_colour, lambda layer, _: colour_3x3.specialise(layer, "speed"), arithmetic.conv_2d),
+    "winograd": (draw_conv.conv_3x3, lambda layer, _: winograd.specialise(layer, "speed"), arithmetic.conv_2d),
+    "winograd_5x5": (draw_conv.conv_5x5, lambda layer, _: winograd_5x5.specialise(layer, "speed"), arithmetic.conv_2d),
     "depthwise_conv_2d": (draw.depthwise_conv_2d, depthwise_conv_2d.specialise, arithmetic.depthwise_conv_2d),
     "fully_connected": (draw.fully_connected, fully_connected.specialise, arithmetic.fully_connected),
     "add": (draw.add, add.specialise, arithmetic.add),

@@ -29,7 +29,7 @@ from foldtiny.aot.layer import Kernel
 from foldtiny.aot.ops._weights import Rescale
 from foldtiny.aot.ops._window import Window
 from foldtiny.aot.ops.conv_2d import NO_POOL
-from tests.cortex_m4 import arithmetic, batch, draw, simulator
+from tests.cortex_m4 import arithmetic, batch, draw, draw_conv, simulator
 
 pytestmark = pytest.mark.skipif(not simulator.AVAILABLE, reason="needs gcc-arm-none-eabi and qemu-system-arm")
 
@@ -72,7 +72,7 @@ def _convolutions(rng: np.random.Generator) -> Layers:
     pool = Window(2, 2, 2, 2, 1, 1, 0, 0, "VALID")
     for zero, pooled in ((-128, False), (5, False), (5, True)):
         layer = replace(
-            draw.conv_2d(rng),
+            draw_conv.conv_2d(rng),
             batches=1,
             in_h=6,
             in_w=6,
@@ -94,7 +94,7 @@ def _convolutions(rng: np.random.Generator) -> Layers:
 
 def _pointwise(rng: np.random.Generator) -> Layers:
     eight = replace(
-        draw.conv_eight(rng),
+        draw_conv.conv_eight(rng),
         batches=1,
         in_h=8,
         in_w=9,
@@ -105,8 +105,8 @@ def _pointwise(rng: np.random.Generator) -> Layers:
     )
     yield "eight", eight_channels.specialise(eight, "speed"), eight, arithmetic.conv_2d
     for name, draw_of, module in (
-        ("four", draw.conv_pointwise, four_pixels),
-        ("strassen", draw.conv_strassen, strassen),
+        ("four", draw_conv.conv_pointwise, four_pixels),
+        ("strassen", draw_conv.conv_strassen, strassen),
     ):
         layer = replace(
             draw_of(rng),
@@ -122,7 +122,7 @@ def _pointwise(rng: np.random.Generator) -> Layers:
         yield name, module.specialise(layer, "speed"), layer, arithmetic.conv_2d
     for zero in (-128, 5):
         three = replace(
-            draw.conv_three(rng),
+            draw_conv.conv_three(rng),
             batches=1,
             in_h=8,
             in_w=9,
@@ -137,7 +137,7 @@ def _pointwise(rng: np.random.Generator) -> Layers:
 
 def _colour(rng: np.random.Generator) -> Layers:
     layer = replace(
-        draw.conv_colour(rng),
+        draw_conv.conv_colour(rng),
         in_h=17,
         in_w=17,
         out_h=9,
@@ -152,7 +152,7 @@ def _colour(rng: np.random.Generator) -> Layers:
 def _transformed(rng: np.random.Generator) -> Layers:
     for zero in (-128, 5):
         tiled = replace(
-            draw.conv_3x3(rng),
+            draw_conv.conv_3x3(rng),
             in_h=7,
             in_w=7,
             in_c=4,
@@ -165,7 +165,7 @@ def _transformed(rng: np.random.Generator) -> Layers:
         yield f"winograd {zero}", winograd.specialise(tiled, "speed"), tiled, arithmetic.conv_2d
     for zero in (-128, 5):
         squares = replace(
-            draw.conv_5x5(rng),
+            draw_conv.conv_5x5(rng),
             in_h=20,
             in_w=20,
             in_c=6,
