@@ -24,6 +24,8 @@ Progress = Callable[[str, float], None]
 
 _ANSWER_LIMIT_S = 5.0
 _SETTLE_S = 0.4
+#: How long a shell on a busy machine may take to answer at all.
+_WAKE_S = 2.0
 # Far below the 4,096 bytes that a terminal holds before a line is read.
 _LINE = 768
 _NEW, _PROGRAM, _TEXT = ".foldtiny/firmware.new", ".foldtiny/firmware", ".foldtiny/firmware.b64"
@@ -100,13 +102,13 @@ class _Shell:
         """Send a line."""
         self._port.write(line.encode() + b"\r")
 
-    def drain(self, limit_s: float = _SETTLE_S) -> str:
-        """Return what comes until nothing has come for a while."""
-        heard, received = time.monotonic(), b""
-        while time.monotonic() - heard < limit_s:
+    def drain(self, first_s: float = _SETTLE_S) -> str:
+        """Return what comes until nothing has come for a while; the first of it may take ``first_s``."""
+        received, deadline = b"", time.monotonic() + first_s
+        while time.monotonic() < deadline:
             piece = self._port.read(max(1, self._port.in_waiting))
             if piece:
-                received, heard = received + piece, time.monotonic()
+                received, deadline = received + piece, time.monotonic() + _SETTLE_S
         return received.decode("utf-8", "replace")
 
     def run(self, command: str, limit_s: float = _ANSWER_LIMIT_S) -> str:
@@ -152,12 +154,12 @@ def _wake(shell: _Shell, port: ports.Port) -> str:
     A shell must never be sent a frame: some of its bytes would log the user out.
     """
     shell.type("")
-    said = shell.drain()
+    said = shell.drain(_WAKE_S)
     if not _readable(said):
         port.write(encode(Frame(1, Request.LEAVE, b"")))
-        shell.drain()
+        shell.drain(_WAKE_S)
         shell.type("")
-        said = shell.drain()
+        said = shell.drain(_WAKE_S)
     return said
 
 

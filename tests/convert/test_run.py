@@ -133,6 +133,7 @@ def test_interrupt(stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """Ctrl-C ends the conversion, also inside TensorFlow's calibration, and leaves no temporary file."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # Started in the background, Python ignores it.
     with pytest.raises(KeyboardInterrupt):
         convert(_network(), SHAPE, progress=_interrupting(stage))
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith("torchinductor_")] == []

@@ -167,7 +167,7 @@ def test_interpreter_bytes_are_those_that_tflite_micro_counted() -> None:
 def test_an_estimate_is_its_upper_end_and_hardware_names_its_port(
     stages: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guess = EstimatedTime(1, 2, 30.0, 40.0, "a timing table", ())
+    guess = EstimatedTime(1, 2, 3, 9, 30.0, 40.0, "a timing table", ())
     inner = stages.run
 
     def estimated(request: DeployRequest, board: boards.Board, *rest: Any) -> BoardRun:
