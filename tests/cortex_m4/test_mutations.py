@@ -5,7 +5,8 @@ Without this, a wrong low-order constant could hide behind rounding in all the r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,24 +69,32 @@ def _layers(rng: np.random.Generator) -> Layers:
     yield from _depthwise(rng)
 
 
+def _convolution(
+    rng: np.random.Generator,
+    drawn: Callable[[np.random.Generator], Any],
+    zero: int,
+    filters: tuple[int, int, int, int],
+    size: tuple[int, int],
+    seed: int = 1,
+    **others: Any,
+) -> Any:
+    """Return a layer as one kernel's tests draw it, with filters and sizes (of its input and output) of our own."""
+    height, width = size
+    own = {"in_h": height, "in_w": width, "out_h": height, "out_w": width, "in_c": filters[3], "batches": 1}
+    weights = draw.weights(np.random.default_rng(seed), filters)
+    layer = drawn(rng)
+    numbers = _numbers(rng, filters[0], math.prod(filters[1:]), zero)
+    return replace(layer, **{**own, "weights": weights, **numbers, **others})
+
+
 def _convolutions(rng: np.random.Generator) -> Layers:
     pool = Window(2, 2, 2, 2, 1, 1, 0, 0, "VALID")
     for zero, pooled in ((-128, False), (5, False), (5, True)):
-        layer = replace(
-            draw_conv.conv_2d(rng),
-            batches=1,
-            in_h=6,
-            in_w=6,
-            in_c=8,
-            out_h=6,
-            out_w=6,
-            window=_AREA,
-            weights=draw.weights(np.random.default_rng(1), (3, 3, 3, 8)),
-            pool=pool if pooled else NO_POOL,
-            pooled_h=3 if pooled else 0,
-            pooled_w=3 if pooled else 0,
-            **_numbers(rng, 3, 72, zero),
-        )
+        half = 3 if pooled else 0
+        layer = _convolution(
+            rng, draw_conv.conv_2d, zero, (3, 3, 3, 8), (6, 6),
+            window=_AREA, pool=pool if pooled else NO_POOL, pooled_h=half, pooled_w=half,
+        )  # fmt: skip
         # Maxima tend to be positive; sums of both signs are wanted.
         layer = replace(layer, bias=layer.bias - (25_000 if pooled else 0))
         for optimize in ("size", "speed"):
@@ -93,89 +102,31 @@ def _convolutions(rng: np.random.Generator) -> Layers:
 
 
 def _pointwise(rng: np.random.Generator) -> Layers:
-    eight = replace(
-        draw_conv.conv_eight(rng),
-        batches=1,
-        in_h=8,
-        in_w=9,
-        out_h=8,
-        out_w=9,
-        weights=draw.weights(np.random.default_rng(1), (3, 1, 1, 8)),
-        **_numbers(rng, 3, 8, -128),
-    )
-    yield "eight", eight_channels.specialise(eight, "speed"), eight, arithmetic.conv_2d
-    for name, draw_of, module in (
-        ("four", draw_conv.conv_pointwise, four_pixels),
-        ("strassen", draw_conv.conv_strassen, strassen),
+    for name, drawn, module, zero, filters, optimize in (
+        ("eight", draw_conv.conv_eight, eight_channels, -128, (3, 1, 1, 8), "speed"),
+        ("four", draw_conv.conv_pointwise, four_pixels, -128, (8, 1, 1, 16), "speed"),
+        ("strassen", draw_conv.conv_strassen, strassen, -128, (8, 1, 1, 16), "speed"),
+        ("three -128", draw_conv.conv_three, three_pixels, -128, (3, 1, 1, 16), "size"),
+        ("three 5", draw_conv.conv_three, three_pixels, 5, (3, 1, 1, 16), "size"),
     ):
-        layer = replace(
-            draw_of(rng),
-            batches=1,
-            in_h=8,
-            in_w=9,
-            in_c=16,
-            out_h=8,
-            out_w=9,
-            weights=draw.weights(np.random.default_rng(1), (8, 1, 1, 16)),
-            **_numbers(rng, 8, 16, -128),
-        )
-        yield name, module.specialise(layer, "speed"), layer, arithmetic.conv_2d
-    for zero in (-128, 5):
-        three = replace(
-            draw_conv.conv_three(rng),
-            batches=1,
-            in_h=8,
-            in_w=9,
-            in_c=16,
-            out_h=8,
-            out_w=9,
-            weights=draw.weights(np.random.default_rng(1), (3, 1, 1, 16)),
-            **_numbers(rng, 3, 16, zero),
-        )
-        yield f"three {zero}", three_pixels.specialise(three, "size"), three, arithmetic.conv_2d
+        layer = _convolution(rng, drawn, zero, filters, (8, 9))
+        yield name, module.specialise(layer, optimize), layer, arithmetic.conv_2d
 
 
 def _colour(rng: np.random.Generator) -> Layers:
-    layer = replace(
-        draw_conv.conv_colour(rng),
-        in_h=17,
-        in_w=17,
-        out_h=9,
-        out_w=9,
-        window=Window(3, 3, 2, 2, 1, 1, 1, 1, "SAME"),
-        weights=draw.weights(np.random.default_rng(1), (4, 3, 3, 3)),
-        **_numbers(rng, 4, 27, -128),
-    )
+    window = Window(3, 3, 2, 2, 1, 1, 1, 1, "SAME")
+    layer = _convolution(rng, draw_conv.conv_colour, -128, (4, 3, 3, 3), (17, 17), window=window, out_h=9, out_w=9)
     yield "colour", colour_3x3.specialise(layer, "speed"), layer, arithmetic.conv_2d
 
 
 def _transformed(rng: np.random.Generator) -> Layers:
     for zero in (-128, 5):
-        tiled = replace(
-            draw_conv.conv_3x3(rng),
-            in_h=7,
-            in_w=7,
-            in_c=4,
-            out_h=7,
-            out_w=7,
-            window=_AREA,
-            weights=draw.weights(np.random.default_rng(2), (4, 3, 3, 4)),
-            **_numbers(rng, 4, 36, zero),
-        )
+        tiled = _convolution(rng, draw_conv.conv_3x3, zero, (4, 3, 3, 4), (7, 7), seed=2, window=_AREA)
         yield f"winograd {zero}", winograd.specialise(tiled, "speed"), tiled, arithmetic.conv_2d
+    window = Window(5, 5, 1, 1, 1, 1, 2, 2, "SAME")
     for zero in (-128, 5):
-        squares = replace(
-            draw_conv.conv_5x5(rng),
-            in_h=20,
-            in_w=20,
-            in_c=6,
-            out_h=20,
-            out_w=20,
-            pooled_h=10,
-            pooled_w=10,
-            window=Window(5, 5, 1, 1, 1, 1, 2, 2, "SAME"),
-            weights=draw.weights(np.random.default_rng(2), (4, 5, 5, 6)),
-            **_numbers(rng, 4, 150, zero),
+        squares = _convolution(
+            rng, draw_conv.conv_5x5, zero, (4, 5, 5, 6), (20, 20), seed=2, window=window, pooled_h=10, pooled_w=10
         )
         squares = replace(squares, bias=squares.bias - 40_000)
         yield f"squares {zero}", winograd_5x5.specialise(squares, "speed"), squares, arithmetic.conv_2d
