@@ -21,8 +21,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     """Return the kernel of a 3x3 layer that is to be fast: int8, three channels, stride 2, a ReLU, one shift."""
     if optimize != "speed" or not isinstance(layer, Conv2D) or layer.rescale is None or not _supported(layer):
         return None
-    flat = layer.weights.astype(np.int64).reshape(layer.out_c, -1)
-    bias = layer.bias.astype(np.int64) - layer.in_zero * flat.sum(axis=1)
+    flat, bias = packing.folded(layer)
     constants = conv_2d.sharing(layer, rescaling.sum_bounds(flat, bias))
     if constants is None:
         return None

@@ -238,8 +238,7 @@ def _kernel(layer: Conv2D, wide: bool, exact: bool) -> Kernel | None:
     assert layer.rescale is not None
     pooled = layer.pool is not NO_POOL
     shape = geometry(layer, wide)
-    flat = layer.weights.astype(np.int64).reshape(layer.out_c, -1)
-    bias = layer.bias.astype(np.int64) - layer.in_zero * flat.sum(axis=1)
+    flat, bias = packing.folded(layer)
     bounds = rescaling.sum_bounds(flat, bias)
     constants = rescaling.channels(layer.rescale, layer.out_zero, bounds, None if wide else rescaling.HALF_BITS)
     grouped = _taps(layer, shape)

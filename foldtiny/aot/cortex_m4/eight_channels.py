@@ -17,8 +17,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     """Return the kernel of an int8 1x1 layer with eight input channels, a ReLU and one shift for all channels."""
     if not isinstance(layer, Conv2D) or layer.rescale is None or not _supported(layer):
         return None
-    flat = layer.weights.astype(np.int64).reshape(layer.out_c, CHANNELS)
-    bias = layer.bias.astype(np.int64) - layer.in_zero * flat.sum(axis=1)
+    flat, bias = packing.folded(layer)
     constants = conv_2d.sharing(layer, rescaling.sum_bounds(flat, bias))
     if constants is None:
         return None

@@ -22,8 +22,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
         return None
     if layer.in_c % 4 or layer.out_c % 2:
         return None
-    flat = layer.weights.astype(np.int64).reshape(layer.out_c, -1)
-    bias = layer.bias.astype(np.int64) - layer.in_zero * flat.sum(axis=1)
+    flat, bias = packing.folded(layer)
     constants = conv_2d.sharing(layer, rescaling.sum_bounds(flat, bias))
     if constants is None:
         return None

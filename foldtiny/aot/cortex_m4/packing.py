@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foldtiny.aot.cortex_m4.rescaling import Channel
+from foldtiny.aot.ops.conv_2d import Conv2D
 
 Words = NDArray[np.int64]
 
@@ -15,6 +16,12 @@ Words = NDArray[np.int64]
 def as_words(values: NDArray[np.int64]) -> NDArray[np.int32]:
     """Return the low 32 bits of each number."""
     return (values & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+
+
+def folded(layer: Conv2D) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return weights [channels, taps], and the bias [channels] with what the input's zero point adds to the sums."""
+    flat = layer.weights.astype(np.int64).reshape(layer.out_c, -1)
+    return flat, layer.bias.astype(np.int64) - layer.in_zero * flat.sum(axis=1)
 
 
 def half_fits(weights: NDArray[np.int64]) -> bool:

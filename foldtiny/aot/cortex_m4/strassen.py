@@ -43,8 +43,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
 def _constants(layer: Conv2D) -> tuple[int, NDArray[np.int32]] | None:
     """Return a shift that all channels can end with, under which the prepared weights fit 16 bits; and the stream."""
     assert layer.rescale is not None
-    flat = layer.weights.astype(np.int64).reshape(layer.out_c, -1)
-    bias = layer.bias.astype(np.int64) - layer.in_zero * flat.sum(axis=1)
+    flat, bias = packing.folded(layer)
     bounds = rescaling.sum_bounds(flat, bias)
     for shift in conv_2d.SHIFTS:
         constants = rescaling.channels_sharing(layer.rescale, layer.out_zero, bounds, shift)

@@ -17,8 +17,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     """Return the kernel of an int8 1x1 layer with stride 1 and channels in eights."""
     if not isinstance(layer, Conv2D) or layer.rescale is None or not _supported(layer):
         return None
-    flat = layer.weights.astype(np.int64).reshape(layer.out_c, -1)
-    bias = layer.bias.astype(np.int64) - layer.in_zero * flat.sum(axis=1)
+    flat, bias = packing.folded(layer)
     bounds = rescaling.sum_bounds(flat, bias)
     constants = rescaling.channels(layer.rescale, layer.out_zero, bounds, rescaling.HALF_BITS)
     grouped = flat.reshape(layer.out_c, -1, 4)

@@ -24,8 +24,7 @@ def specialise(layer: Layer, optimize: str) -> Kernel | None:
     """Return the kernel of an int8 3x3 layer that is to be fast, with 8 to 64 channels (or 4)."""
     if optimize != "speed" or not isinstance(layer, Conv2D) or layer.rescale is None or not _supported(layer):
         return None
-    flat = layer.weights.astype(np.int64).reshape(layer.out_c, -1)
-    bias = layer.bias.astype(np.int64) - layer.in_zero * flat.sum(axis=1)
+    flat, bias = packing.folded(layer)
     constants = rescaling.channels(layer.rescale, layer.out_zero, rescaling.sum_bounds(flat, bias), None)
     low, high = int(layer.clamp[0]), int(layer.clamp[1])
     relu = low >= layer.out_zero
