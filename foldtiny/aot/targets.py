@@ -41,8 +41,9 @@ def choose_all(layers: Sequence[Layer], target: str, optimize: str) -> tuple[Ker
 
     def sharing(kernel: Kernel) -> Kernel:
         other = kernel.instead
-        worth = other is not None and there.issuperset(other.headers) and there.isdisjoint(kernel.headers)
-        return other if other is not None and worth else kernel
+        if other is None or not there.issuperset(other.headers) or not there.isdisjoint(kernel.headers):
+            return kernel
+        return other
 
     return tuple(map(sharing, kernels))
 
